@@ -1,0 +1,1 @@
+"""Policies, auxiliary losses, REINFORCE and exact evaluation for users of Stable-Baselines3."""
