@@ -1,0 +1,1 @@
+"""Gymnasium's vector environments for Stable-Baselines3."""

@@ -1,0 +1,221 @@
+"""The infos of one batch step: whole arrays for fast readers, one dict per environment for those who ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+EPISODE_END_KEYS = ("final_obs", "final_info")
+"""Gymnasium's keys for what an environment showed before it reset itself: read apart, never passed on."""
+
+
+class StepInfos(Sequence[dict[str, Any]]):
+    """One dict per environment, as Stable-Baselines3 wants them, made when the first of them is asked for.
+
+    Every dict has `TimeLimit.truncated` and whatever the vector environment tells of its environment; where an episode
+    ended also `terminal_observation`, `episode` (`r`, `l`, `t`, as SB3's `Monitor` names and rounds them) and, if the
+    environment tells, `is_success`. The dicts are made once, so what a wrapper writes into one stays there.
+
+    Who needs no dicts reads the arrays, each with one row per environment.
+
+    Args:
+        observations: the batch of observations the step returned.
+        terminated: where an episode ended by its own rules.
+        truncated: where it was cut off.
+        done: where either is so.
+        info: what the vector environment told besides, in Gymnasium's form (`key` beside its mask `_key`).
+        final_observations: the batch of last observations, None where no episode ended.
+        returns: undiscounted return of each episode so far.
+        lengths: steps of each episode so far.
+        seconds: how long ago the environment was made.
+    """
+
+    def __init__(
+        self,
+        observations: Any,
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        done: NDArray[np.bool_],
+        info: Mapping[str, Any],
+        final_observations: Any,
+        returns: NDArray[np.float64],
+        lengths: NDArray[np.int64],
+        seconds: float,
+    ) -> None:
+        self.terminated = terminated
+        self.truncated = truncated
+        self.done = done
+        """Where an episode ended with this step."""
+        self.episode_returns = returns
+        """Return of each episode so far, whole where `done`."""
+        self.episode_lengths = lengths
+        """Steps of each episode so far, all of them where `done`."""
+        self._observations = observations
+        self._info = info
+        self._final_observations = final_observations
+        self._seconds = seconds
+        self._dicts: list[dict[str, Any]] | None = None
+
+    @property
+    def final_observations(self) -> Any:
+        """The observations that ended the episodes, one batch; only its rows where `done` mean anything."""
+        final = self._final_observations
+        if final is None:
+            return self._observations
+        if isinstance(final, np.ndarray) and final.dtype == object:
+            self._final_observations = final = _stacked(final, self.done, self._observations)
+        return final
+
+    @property
+    def success(self) -> NDArray[np.bool_] | None:
+        """Whether each environment succeeded at this step, None where the environment does not tell.
+
+        Rows of environments that tell nothing at this step are False.
+        """
+        told = self._success()
+        return None if told is None else np.asarray(told[0], dtype=np.bool_) & told[1]
+
+    def __len__(self) -> int:
+        return len(self.done)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        return self._all()[index]
+
+    def __setitem__(self, index: int, info: dict[str, Any]) -> None:
+        self._all()[index] = info
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def _all(self) -> list[dict[str, Any]]:
+        if self._dicts is None:
+            self._dicts = self._made()
+        return self._dicts
+
+    def _made(self) -> list[dict[str, Any]]:
+        ended = np.flatnonzero(self.done)
+        dicts = self._ended(ended)
+        if len(dicts) < len(self):
+            others: list[dict[str, Any]] = [{"TimeLimit.truncated": False} for _ in range(len(self))]
+            for i, info in zip(ended.tolist(), dicts, strict=True):
+                others[i] = info
+            dicts = others
+        of_the_step = None
+        if "final_info" in self._info:
+            write_rows(dicts, self._info["final_info"], self.done)
+            of_the_step = ~self.done
+        write_rows(dicts, self._info, of_the_step)
+        return dicts
+
+    def _ended(self, ended: NDArray[np.intp]) -> list[dict[str, Any]]:
+        """What is told of each episode that ended."""
+        if not len(ended):
+            return []
+        truncated = (self.truncated & ~self.terminated)[ended].tolist()
+        observations = _rows(self._final_observations, ended)
+        returns = self.episode_returns[ended].round(6).tolist()
+        lengths = self.episode_lengths[ended].tolist()
+        seconds = self._seconds
+        dicts: list[dict[str, Any]] = [
+            {
+                "TimeLimit.truncated": cut_off,
+                "terminal_observation": observation,
+                "episode": {"r": r, "l": length, "t": seconds},
+            }
+            for cut_off, observation, r, length in zip(truncated, observations, returns, lengths, strict=True)
+        ]
+        told = self._success()
+        if told is not None:
+            succeeded, known = told
+            write_rows(dicts, {"is_success": succeeded[ended].astype(np.bool_), "_is_success": known[ended]})
+        return dicts
+
+    def _success(self) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
+        """The success of each environment, and whether it is known; what was told at an episode's end comes first."""
+        everybody = np.ones(len(self), dtype=np.bool_)
+        of_the_step = ~self.done if "final_info" in self._info else everybody
+        sources = (self._info.get("final_info", {}), everybody), (self._info, of_the_step)
+        for info, within in sources:
+            for key in ("is_success", "success"):
+                if key in info:
+                    return np.asarray(info[key]), info.get(f"_{key}", everybody) & within
+        return None
+
+
+def write_rows(
+    dicts: Sequence[dict[str, Any]], info: Mapping[str, Any], within: NDArray[np.bool_] | None = None
+) -> None:
+    """Writes each environment's part of a vector environment's info into the environment's own dict.
+
+    Args:
+        dicts: one per environment.
+        info: values with one row per environment, each beside its mask (`key` and `_key`); where the mask is missing
+            the value is everybody's, by rows if it is an array of that many.
+        within: the environments to write; None for all.
+    """
+    n_envs = len(dicts)
+    for key, values in info.items():
+        if key in EPISODE_END_KEYS or _is_mask(key, info):
+            continue
+        mask = info.get(f"_{key}")
+        if within is not None:
+            mask = within if mask is None else mask & within
+        indices = np.arange(n_envs) if mask is None else np.flatnonzero(mask)
+        targets = _at(dicts, indices)
+        rows: Sequence[Any]
+        if isinstance(values, Mapping):
+            parts: list[dict[str, Any]] = [{} for _ in dicts]
+            write_rows(parts, values, mask)
+            rows = _at(parts, indices)
+        elif isinstance(values, np.ndarray) and values.shape[:1] == (n_envs,):
+            chosen = values[indices]
+            rows = chosen.tolist() if chosen.ndim == 1 else list(chosen)
+        else:
+            rows = [values] * len(targets)
+        for target, row in zip(targets, rows, strict=True):
+            target[key] = row
+
+
+def _at(dicts: Sequence[dict[str, Any]], indices: NDArray[np.intp]) -> Sequence[dict[str, Any]]:
+    """The dicts at sorted indices."""
+    return dicts if len(indices) == len(dicts) else [dicts[i] for i in indices.tolist()]
+
+
+def _is_mask(key: str, info: Mapping[str, Any]) -> bool:
+    return key.startswith("_") and key[1:] in info
+
+
+def _rows(batch: Any, indices: NDArray[np.intp]) -> list[Any]:
+    """Some rows of a batch of observations, one observation each."""
+    if isinstance(batch, dict):
+        columns = {key: values[indices] for key, values in batch.items()}
+        return [{key: values[i] for key, values in columns.items()} for i in range(len(indices))]
+    return list(batch[indices])
+
+
+def _stacked(rows: NDArray[Any], mask: NDArray[np.bool_], like: Any) -> Any:
+    """A batch with the shape of `like` from an object array that holds one observation wherever the mask is True."""
+    if isinstance(like, dict):
+        return {key: _stacked(_column(rows, mask, key), mask, values) for key, values in like.items()}
+    batch = np.array(like)
+    for i in np.flatnonzero(mask).tolist():
+        batch[i] = rows[i]
+    return batch
+
+
+def _column(rows: NDArray[Any], mask: NDArray[np.bool_], key: str) -> NDArray[Any]:
+    """The entry `key` of each dict in an object array, where the mask is True."""
+    column = np.empty(len(rows), dtype=object)
+    for i in np.flatnonzero(mask).tolist():
+        column[i] = rows[i][key]
+    return column
