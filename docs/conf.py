@@ -1,0 +1,39 @@
+"""How the documentation is built: Sphinx, MyST and furo; warnings are errors (`./dev.sh docs`)."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from environment_pages import write_environment_pages  # noqa: E402  (found beside this file)
+
+from wmil_envs._version import __version__  # noqa: E402
+
+project = "WMIL"
+author = "The WMIL authors"
+copyright = f"2026, {author}"
+version = release = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build"]
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+html_theme = "furo"
+html_title = f"WMIL {version}"
+html_theme_options = {"navigation_with_keys": True}
+
+write_environment_pages(HERE / "environments" / "generated")
