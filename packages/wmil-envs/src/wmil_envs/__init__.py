@@ -1,1 +1,79 @@
 """Gymnasium environments in which a small mind learns from a parent, each with its own floors and ceilings."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from wmil_envs._version import __version__
+from wmil_envs.registration import register_all
+
+if TYPE_CHECKING:
+    from wmil_envs.attribute import Attribute, AttributeSpace
+    from wmil_envs.bank import Bank, compile_bank
+    from wmil_envs.curriculum import Curriculum
+    from wmil_envs.oracle import Oracle, compute_oracle
+    from wmil_envs.parent import Parent
+    from wmil_envs.policy_value import PolicyValue, policy_value, table_value
+    from wmil_envs.reward import RewardVector
+    from wmil_envs.seeding import spawn_seeds
+    from wmil_envs.symbolic_env import SymbolicEnv
+    from wmil_envs.symbolic_vector_env import SymbolicVectorEnv
+    from wmil_envs.task import Task
+    from wmil_envs.wrappers.vector_reward import BatchVectorReward, VectorReward
+
+_HOMES = {
+    "Attribute": "attribute",
+    "AttributeSpace": "attribute",
+    "Bank": "bank",
+    "BatchVectorReward": "wrappers.vector_reward",
+    "Curriculum": "curriculum",
+    "Oracle": "oracle",
+    "Parent": "parent",
+    "PolicyValue": "policy_value",
+    "RewardVector": "reward",
+    "SymbolicEnv": "symbolic_env",
+    "SymbolicVectorEnv": "symbolic_vector_env",
+    "Task": "task",
+    "VectorReward": "wrappers.vector_reward",
+    "compile_bank": "bank",
+    "compute_oracle": "oracle",
+    "policy_value": "policy_value",
+    "spawn_seeds": "seeding",
+    "table_value": "policy_value",
+}
+
+__all__ = [
+    "Attribute",
+    "AttributeSpace",
+    "Bank",
+    "BatchVectorReward",
+    "Curriculum",
+    "Oracle",
+    "Parent",
+    "PolicyValue",
+    "RewardVector",
+    "SymbolicEnv",
+    "SymbolicVectorEnv",
+    "Task",
+    "VectorReward",
+    "__version__",
+    "compile_bank",
+    "compute_oracle",
+    "policy_value",
+    "spawn_seeds",
+    "table_value",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+register_all()

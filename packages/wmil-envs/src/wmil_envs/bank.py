@@ -1,0 +1,159 @@
+"""A bank: a parent and a task, compiled once into tables.
+
+Our symbolic worlds hold some tens to some thousands of questions. As tables they are stepped by gathers, and their
+oracles and a policy's exact value are sums over the same arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from wmil_envs.attribute import Attribute
+from wmil_envs.parent import Parent
+from wmil_envs.task import Actions, States, Task
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Everything that can happen in a finite world. I instances, A actions, K possible successors."""
+
+    attributes: tuple[Attribute, ...]
+    """The columns of an instance, hidden ones included."""
+    instances: States
+    """(I, n_attributes) every instance."""
+    levels: tuple[Integers, ...]
+    """For each level the instances (m,) an episode starts from, all equally likely; listed twice, twice as likely."""
+    correct: Actions
+    """(I,) the one correct action by the task's rule, whatever the parent says."""
+    scores: Floats
+    """(I, A) the parent's verdict, from 0 to 1."""
+    flip: float
+    """Probability that a verdict s is turned into 1 - s."""
+    successors: Integers | None
+    """(I, A, K) the instances that may follow; None: a fresh one, drawn as at the start."""
+    successor_probabilities: Floats | None
+    """(I, A, K) how likely each is; None where K = 1."""
+    horizon: int
+    """Answers in one episode."""
+
+    def __post_init__(self) -> None:
+        n_instances, n_actions = self.scores.shape
+        if len(self.instances) != n_instances or self.correct.shape != (n_instances,):
+            raise ValueError("instances, correct and scores must have one row for each instance")
+        if not (np.isfinite(self.scores).all() and 0.0 <= self.scores.min() and self.scores.max() <= 1.0):
+            raise ValueError("every score must be a number from 0 to 1")
+        if any(len(members) == 0 for members in self.levels):
+            raise ValueError("every level needs at least one instance")
+        if self.successors is not None:
+            if self.successors.shape[:2] != (n_instances, n_actions):
+                raise ValueError(f"successors must have the shape ({n_instances}, {n_actions}, K)")
+            if self.successors.min() < 0 or self.successors.max() >= n_instances:
+                raise ValueError("every successor must be the number of an instance")
+            if self.successors.shape[2] > 1 and self.successor_probabilities is None:
+                raise ValueError("several successors need their probabilities")
+
+    @property
+    def n_instances(self) -> int:
+        """Number of instances, I."""
+        return len(self.instances)
+
+    @property
+    def n_actions(self) -> int:
+        """Number of actions, A."""
+        return self.scores.shape[1]
+
+    @cached_property
+    def visible(self) -> States:
+        """(I, n_visible) the columns of each instance that are not hidden."""
+        return np.ascontiguousarray(self.instances[:, [not attribute.hidden for attribute in self.attributes]])
+
+    @cached_property
+    def has_hidden_attributes(self) -> bool:
+        """Whether a state is more than what is seen of it."""
+        return any(attribute.hidden for attribute in self.attributes)
+
+    @cached_property
+    def visible_ids(self) -> Integers:
+        """(I,) the same number for instances that look the same."""
+        return np.unique(self.visible, axis=0, return_inverse=True)[1].reshape(-1)
+
+    @cached_property
+    def mean_rewards(self) -> Floats:
+        """(I, A) the expected reward: the score, after the flips."""
+        return self.scores * (1.0 - 2.0 * self.flip) + self.flip
+
+    @cached_property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """(I, A) whether the action is the correct one."""
+        return self.correct[:, None] == np.arange(self.n_actions)
+
+    def start_probabilities(self, level: int) -> Floats:
+        """(I,) how likely an episode of this level starts from each instance."""
+        members = self.levels[level]
+        return np.bincount(members, minlength=self.n_instances) / len(members)
+
+    def flow(self, taken: Floats, level: int) -> Floats:
+        """(I,) probability of each next instance, given that (instance, action) is taken with probability (I, A)."""
+        if self.successors is None:
+            return taken.sum() * self.start_probabilities(level)
+        weights = taken[:, :, None] if self.successor_probabilities is None else taken[:, :, None] * self._probabilities
+        return np.bincount(
+            self.successors.ravel(),
+            np.broadcast_to(weights, self.successors.shape).ravel(),
+            minlength=self.n_instances,
+        )
+
+    def backup(self, values: Floats, level: int) -> Floats:
+        """(I, A) expected value of the next instance, given the values (I,) of all instances."""
+        if self.successors is None:
+            return np.full(self.scores.shape, self.start_probabilities(level) @ values)
+        return (values[self.successors] * self._probabilities).sum(-1)
+
+    @property
+    def _probabilities(self) -> Floats | float:
+        return 1.0 if self.successor_probabilities is None else self.successor_probabilities
+
+
+def compile_bank(task: Task, parent: Parent) -> Bank:
+    """Ask the parent about every instance and every action of the task, once.
+
+    Raises:
+        ValueError: the parent leaves the set of instances, or scores outside [0, 1].
+    """
+    per_level = [parent.instances(level) for level in range(len(task.levels))]
+    instances, places = np.unique(np.concatenate(per_level), axis=0, return_inverse=True)
+    borders = np.cumsum([len(states) for states in per_level])[:-1]
+    levels = tuple(np.split(places.reshape(-1).astype(np.int64), borders))
+
+    states = np.repeat(instances, task.n_actions, axis=0)
+    actions = np.tile(np.arange(task.n_actions), len(instances))
+    following = parent.transition(states, actions)
+    table = (len(instances), task.n_actions)
+    attributes = task.attributes
+    if following is None:
+        successors = None
+        attributes = tuple(replace(attribute, predictable=False) for attribute in attributes)
+    else:
+        place = {tuple(state): index for index, state in enumerate(instances.tolist())}
+        try:
+            successors = np.array([place[tuple(state)] for state in following.tolist()]).reshape(*table, 1)
+        except KeyError as error:
+            raise ValueError(f"the parent answered with the state {error}, which is no instance of {task}") from error
+    return Bank(
+        attributes=attributes,
+        instances=instances,
+        levels=levels,
+        correct=task.correct_actions(instances),
+        scores=parent.judge(states, actions).reshape(table),
+        flip=parent.flip,
+        successors=successors,
+        successor_probabilities=None,
+        horizon=task.horizon,
+    )

@@ -1,0 +1,160 @@
+"""Floors and ceilings of a world, computed from its bank: what a score has to be compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wmil_envs.bank import Bank, Floats
+from wmil_envs.outcomes import MIN_PREDICTABLE, outcome_probabilities, prediction_floors
+
+
+@dataclass(frozen=True)
+class Exact:
+    """A number computed without sampling."""
+
+    value: float
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g}"
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A mean over `n` episodes with its 95 % confidence interval."""
+
+    value: float
+    n: int
+    interval: tuple[float, float]
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g} [{self.interval[0]:.4g}, {self.interval[1]:.4g}] (n={self.n})"
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """No number, and why."""
+
+    reason: str
+
+    def __float__(self) -> float:
+        raise ValueError(f"this oracle is not available: {self.reason}")
+
+    def __str__(self) -> str:
+        return f"not available ({self.reason})"
+
+
+Quantity = Exact | Estimated | Unavailable
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What can be reached in a world at one level. Returns are undiscounted sums of the goal reward."""
+
+    random_return: Quantity
+    """Expected return of uniformly random actions."""
+    memoryless_return: Quantity
+    """The best that a deterministic function of the current observation reaches."""
+    optimal_return: Quantity
+    """The best that is possible, hidden attributes known."""
+    random_success: Quantity
+    """Probability that the last answer of an episode is right by chance."""
+    world_model_floor: Mapping[str, Quantity]
+    """For each attribute the least one-hot mean squared error with which its next value can be predicted from what
+    is visible and the action; every start instance of the level and every action weighing the same."""
+    world_model_mean_error: Mapping[str, Quantity]
+    """The same for the best prediction that looks at nothing."""
+    optimal_actions: npt.NDArray[np.int64]
+    """(horizon, I) an optimal action in every instance at every step."""
+
+    def is_predictable(self, attribute: str) -> bool:
+        """Whether looking at observation and action helps to predict the attribute at all."""
+        gap = float(self.world_model_mean_error[attribute]) - float(self.world_model_floor[attribute])
+        return gap >= MIN_PREDICTABLE
+
+    def regret(self, expected_return: float) -> float:
+        """How far a return stays below the optimal one."""
+        return float(self.optimal_return) - expected_return
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain data."""
+        figures = ("random_return", "memoryless_return", "optimal_return", "random_success")
+        plain: dict[str, Any] = {name: _plain(getattr(self, name)) for name in figures}
+        for name in ("world_model_floor", "world_model_mean_error"):
+            plain[name] = {attribute: _plain(quantity) for attribute, quantity in getattr(self, name).items()}
+        return plain
+
+
+def compute_oracle(bank: Bank, level: int, *, time_aware: bool = True) -> Oracle:
+    """The oracle of one level, by dynamic programming over the bank.
+
+    Args:
+        bank: the compiled world.
+        level: the level whose start instances count.
+        time_aware: whether the learner sees how many steps are left.
+    """
+    start = bank.start_probabilities(level)
+    chance = np.full(bank.scores.shape, 1.0 / bank.n_actions)
+    random_values = np.zeros(bank.n_instances)
+    optimal_values = np.zeros(bank.n_instances)
+    optimal_actions = np.empty((bank.horizon, bank.n_instances), dtype=np.int64)
+    reach = start
+    for step in reversed(range(bank.horizon)):
+        random_values = (chance * (bank.mean_rewards + bank.backup(random_values, level))).sum(1)
+        action_values = bank.mean_rewards + bank.backup(optimal_values, level)
+        optimal_actions[step] = action_values.argmax(1)
+        optimal_values = action_values.max(1)
+    for _ in range(bank.horizon - 1):
+        reach = bank.flow(reach[:, None] * chance, level)
+    outcomes = outcome_probabilities(bank, level)
+    floors, mean_errors = prediction_floors(outcomes)
+    return Oracle(
+        random_return=Exact(float(start @ random_values)),
+        memoryless_return=_memoryless_return(bank, level, float(start @ optimal_values), time_aware),
+        optimal_return=Exact(float(start @ optimal_values)),
+        random_success=Exact(float(reach @ bank.right.mean(1))),
+        world_model_floor={name: Exact(floor) for name, floor in floors.items()},
+        world_model_mean_error={name: Exact(error) for name, error in mean_errors.items()},
+        optimal_actions=optimal_actions,
+    )
+
+
+def _memoryless_return(bank: Bank, level: int, optimal_return: float, time_aware: bool) -> Quantity:
+    start = bank.start_probabilities(level)
+    if bank.horizon == 1:
+        by_look = np.zeros((bank.visible_ids.max() + 1, bank.n_actions))
+        np.add.at(by_look, bank.visible_ids, start[:, None] * bank.mean_rewards)
+        return Exact(float(by_look.max(1).sum()))
+    if bank.has_hidden_attributes:
+        return Unavailable("with hidden attributes and several steps the best memoryless policy is not computed")
+    if time_aware or np.isclose(_greedy_return(bank, level), optimal_return, rtol=0.0, atol=1e-12):
+        return Exact(optimal_return)
+    return Unavailable("the optimal policy depends on the steps left, which time_aware=False hides")
+
+
+def _greedy_return(bank: Bank, level: int) -> float:
+    greedy: Floats = (bank.mean_rewards.argmax(1)[:, None] == np.arange(bank.n_actions)).astype(np.float64)
+    values = np.zeros(bank.n_instances)
+    for _ in range(bank.horizon):
+        values = (greedy * (bank.mean_rewards + bank.backup(values, level))).sum(1)
+    return float(bank.start_probabilities(level) @ values)
+
+
+def _plain(quantity: Quantity) -> dict[str, Any]:
+    match quantity:
+        case Exact(value):
+            return {"kind": "exact", "value": value}
+        case Estimated(value, n, interval):
+            return {"kind": "estimated", "value": value, "n": n, "interval": list(interval)}
+        case Unavailable(reason):
+            return {"kind": "unavailable", "reason": reason}

@@ -1,0 +1,1 @@
+"""The parents, one file each."""

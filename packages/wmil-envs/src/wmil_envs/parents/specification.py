@@ -1,0 +1,44 @@
+"""Parents as plain data, so that they travel inside an environment's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wmil_envs.parent import Parent
+from wmil_envs.parents.noisy import NoisyParent
+from wmil_envs.parents.recorded import RecordedParent
+from wmil_envs.parents.rule import RuleParent
+from wmil_envs.task import Task
+
+ParentSpecification = str | Mapping[str, Any] | None
+
+_ARGUMENTS = {"rule": set[str](), "noisy": {"flip"}, "recorded": {"path"}}
+
+
+def make_parent(specification: ParentSpecification, task: Task) -> Parent:
+    """The parent that a specification describes.
+
+    Args:
+        specification: None or `"rule"`; `{"kind": "noisy", "flip": 0.1}`; `{"kind": "recorded", "path": "scores.json"}`.
+            The last two stand on another parent, `"of"`, the rule by default.
+        task: the task whose questions the parent sets and judges.
+
+    Raises:
+        ValueError: an unknown kind, or arguments that the kind does not take.
+    """
+    arguments = {"kind": specification or "rule"} if not isinstance(specification, Mapping) else dict(specification)
+    kind = arguments.pop("kind", None)
+    if kind not in _ARGUMENTS:
+        raise ValueError(f"a parent is one of {', '.join(_ARGUMENTS)}, not {kind!r}")
+    underlying = arguments.pop("of", None)
+    if arguments.keys() != _ARGUMENTS[kind] or (kind == "rule" and underlying is not None):
+        raise ValueError(
+            f"a parent of kind {kind!r} takes {sorted(_ARGUMENTS[kind]) or 'no arguments'}, not {sorted(arguments)}"
+        )
+    if kind == "rule":
+        return RuleParent(task)
+    parent = make_parent(underlying, task)
+    if kind == "noisy":
+        return NoisyParent(parent, **arguments)
+    return RecordedParent(parent, **arguments)

@@ -1,0 +1,115 @@
+"""A world: everything about a symbolic environment that does not change while it runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cached_property, lru_cache
+from importlib import import_module
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from wmil_envs.bank import Bank, compile_bank
+from wmil_envs.curricula.specification import CurriculumSpecification, make_curriculum
+from wmil_envs.observation import Observation, ObservationForm, Rows
+from wmil_envs.oracle import Oracle, compute_oracle
+from wmil_envs.parents.rule import RuleParent
+from wmil_envs.parents.specification import ParentSpecification, make_parent
+from wmil_envs.reward import GOAL_ONLY, checked_weights
+from wmil_envs.task import Task
+
+InfoForm = Literal["lean", "full"]
+
+
+class World:
+    """A task, its parent and the bank of the two, with the tables that the engines gather from.
+
+    The arguments are those of the environments; `SymbolicEnv` describes them.
+    """
+
+    def __init__(
+        self,
+        task: Task | str,
+        *,
+        parent: ParentSpecification = None,
+        level: int | None = None,
+        curriculum: CurriculumSpecification | None = None,
+        time_aware: bool = True,
+        obs: ObservationForm = "attributes",
+        info: InfoForm = "lean",
+        reward_weights: Sequence[float] = GOAL_ONLY,
+        reveals_all_actions: bool = False,
+        **task_arguments: Any,
+    ) -> None:
+        self.task = _make_task(task, task_arguments)
+        if info not in get_args(InfoForm):
+            raise ValueError(f"info must be one of {', '.join(get_args(InfoForm))}, not {info!r}")
+        if level is not None and curriculum is not None:
+            raise ValueError("give a level or a curriculum, not both: a curriculum chooses the levels")
+        self.level = self.task.level_index(level)
+        self.curriculum = None if curriculum is None else make_curriculum(curriculum, len(self.task.levels))
+        self.parent = make_parent(parent, self.task)
+        self.bank = _rule_bank(self.task) if isinstance(self.parent, RuleParent) else compile_bank(self.task, self.parent)
+        self.time_aware = time_aware
+        self.observation = Observation(self.bank, time_aware=time_aware, form=obs)
+        self.info = info
+        self.reward_weights = checked_weights(reward_weights)
+        self.reveals_all_actions = reveals_all_actions
+        self._oracles: dict[int, Oracle] = {}
+        self._build_tables()
+
+    def _build_tables(self) -> None:
+        bank = self.bank
+        self.n_actions, self.horizon, self.flip = bank.n_actions, bank.horizon, bank.flip
+        self.scores: npt.NDArray[np.float64] = bank.scores.ravel()
+        self.right: npt.NDArray[np.bool_] = bank.right.ravel()
+        self.says_right: npt.NDArray[np.bool_] = self.scores >= 0.5
+        self.starts: Rows = self.observation.starts()
+        self.following: npt.NDArray[np.int64] | None = None
+        """(I A,) the first cell of the next instance, where the cell determines it."""
+        if bank.successors is not None and bank.successors.shape[2] == 1:
+            self.following = bank.successors[:, :, 0].ravel() * bank.n_actions
+        self.level_sizes = np.array([len(members) for members in bank.levels])
+        self.level_offsets = np.cumsum([0, *self.level_sizes[:-1]])
+        self.level_members = np.concatenate(bank.levels)
+
+    @cached_property
+    def outcomes(self) -> Rows | None:
+        """(I A, width) the next observation but for the steps left, where the cell determines it."""
+        if self.following is None or self.flip > 0.0:
+            return None
+        shape = self.bank.scores.shape
+        following = self.following.reshape(shape) // self.n_actions
+        return self.observation.outcomes(following, self.says_right.reshape(shape))
+
+    def oracle(self, level: int | None = None) -> Oracle:
+        """Floors and ceilings at a level, the world's own one for None."""
+        index = self.level if level is None else self.task.level_index(level)
+        if index not in self._oracles:
+            self._oracles[index] = compute_oracle(self.bank, index, time_aware=self.time_aware)
+        return self._oracles[index]
+
+
+def _make_task(task: Task | str, arguments: dict[str, Any]) -> Task:
+    if isinstance(task, Task):
+        if arguments:
+            raise TypeError(f"a task that is made already takes no arguments {sorted(arguments)}")
+        return task
+    module, _, name = task.partition(":")
+    task_class: type[Task] = getattr(import_module(module), name)
+    known = [field.name for field in fields(task_class)]
+    for argument in arguments:
+        if argument not in known:
+            world = [name for name in World.__init__.__kwdefaults__]
+            near = difflib.get_close_matches(argument, [*known, *world], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(sorted([*known, *world]))}"
+            raise TypeError(f"{task_class.name} takes no argument {argument!r}{hint}")
+    return task_class(**arguments)
+
+
+@lru_cache(maxsize=32)
+def _rule_bank(task: Task) -> Bank:
+    return compile_bank(task, RuleParent(task))
