@@ -56,6 +56,7 @@ class StepInfos(Sequence[dict[str, Any]]):
         self._observations = observations
         self._info = info
         self._final_observations = final_observations
+        self._final_batch: Any = None
         self._seconds = seconds
         self._dicts: list[dict[str, Any]] | None = None
 
@@ -66,7 +67,9 @@ class StepInfos(Sequence[dict[str, Any]]):
         if final is None:
             return self._observations
         if isinstance(final, np.ndarray) and final.dtype == object:
-            self._final_observations = final = _stacked(final, self.done, self._observations)
+            if self._final_batch is None:
+                self._final_batch = _stacked(final, self.done, self._observations)
+            return self._final_batch
         return final
 
     @property
