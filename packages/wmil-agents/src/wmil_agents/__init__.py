@@ -1,1 +1,57 @@
-"""Policies, auxiliary losses, REINFORCE and exact evaluation for users of Stable-Baselines3."""
+"""Policies, auxiliary losses, REINFORCE and exact evaluation for users of Stable-Baselines3.
+
+What is exported here is imported when it is first asked for, so that importing the package imports no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from wmil_agents._version import __version__
+
+if TYPE_CHECKING:
+    from wmil_agents.attachment import attach
+    from wmil_agents.auxiliary_loss import AuxiliaryLoss
+    from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
+    from wmil_agents.extractors.transformer import TransformerExtractor
+    from wmil_agents.policies.transformer_policy import TransformerPolicy
+    from wmil_agents.reinforce import REINFORCE
+    from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
+    from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
+
+__all__ = [
+    "REINFORCE",
+    "AuxiliaryLoss",
+    "BatchVecEnv",
+    "TransformerExtractor",
+    "TransformerPolicy",
+    "WorldModelLoss",
+    "__version__",
+    "attach",
+    "make_batch_vec_env",
+]
+
+_MODULE_OF = {
+    "REINFORCE": "reinforce",
+    "AuxiliaryLoss": "auxiliary_loss",
+    "BatchVecEnv": "vec_env.batch_vec_env",
+    "TransformerExtractor": "extractors.transformer",
+    "TransformerPolicy": "policies.transformer_policy",
+    "WorldModelLoss": "auxiliary_losses.world_model",
+    "attach": "attachment",
+    "make_batch_vec_env": "vec_env.make_batch_vec_env",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports an exported name on first use (PEP 562)."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,112 @@
+"""`attach(model, losses)`: auxiliary losses for a stock algorithm of Stable-Baselines3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self, TypeVar
+
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
+
+from wmil_agents.attached_policy import AttachedPolicy
+from wmil_agents.auxiliary_loss import AuxiliaryLoss
+from wmil_agents.buffers.next_observation_buffer import NextObservations
+from wmil_agents.mixin import mixed
+from wmil_agents.vec_env.next_observation_recorder import NextObservationRecorder
+
+Model = TypeVar("Model", bound=OnPolicyAlgorithm)
+
+
+def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model:
+    """Makes a model learn auxiliary losses beside its own, in the same backward pass, and returns it.
+
+    `model = attach(PPO(TransformerPolicy, env), [WorldModelLoss()])`; then `learn`, `save` and `set_env` as ever. The
+    gradient is that of the joint loss, and the algorithm clips it as a whole; each loss is logged as
+    `train/<name>_loss`. At scale 0 nothing is computed, and training is that of the plain model, bit for bit.
+
+    `type(model).load` and `REINFORCE.load` attach what was saved. `PPO.load` and `A2C.load` restore policy and heads
+    but no recorder of next observations: call `attach(model)` once more.
+
+    Args:
+        model: PPO, A2C, REINFORCE or a subclass.
+        losses: What to learn besides; None for those the model was saved with.
+
+    Raises:
+        ValueError: Where the losses would not reach the policy, or are not what the model already has.
+        TypeError: For an algorithm that this does not work with.
+    """
+    if not isinstance(model, A2C | PPO):
+        raise TypeError(f"auxiliary losses attach to PPO, A2C, REINFORCE and their subclasses, not to {_name(model)}")
+    if losses is None:
+        if not isinstance(model.policy, AttachedPolicy):
+            raise ValueError("this model has no auxiliary losses yet: say which, attach(model, [WorldModelLoss()])")
+    else:
+        _add(model, losses)
+    policy, buffer = model.policy, model.rollout_buffer
+    assert isinstance(policy, AttachedPolicy)
+    assert isinstance(buffer, NextObservations)
+    buffer.minibatch = policy.minibatch
+    plain_class: Any = type(model)
+    model.__class__ = mixed(AttachedAlgorithm, plain_class, "Attached")
+    _record(model)
+    return model
+
+
+class AttachedAlgorithm(OnPolicyAlgorithm):
+    """Mixin for an on-policy algorithm: records next observations in any environment it is given, logs the losses."""
+
+    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+        """As ever; what is recorded then comes from the new environment."""
+        super().set_env(env, force_reset)
+        _record(self)
+
+    def train(self) -> None:
+        """As ever; then logs the auxiliary losses."""
+        policy = self.policy
+        assert isinstance(policy, AttachedPolicy)
+        policy.start_update(self._current_progress_remaining)
+        super().train()
+        for name, value in policy.update_metrics().items():
+            self.logger.record(f"train/{name}", value)
+
+    @classmethod
+    def load(cls, *args: Any, **kwargs: Any) -> Self:
+        """As ever; the losses that were saved are attached again."""
+        return attach(super().load(*args, **kwargs))
+
+
+def _add(model: A2C | PPO, losses: Sequence[AuxiliaryLoss]) -> None:
+    """Gives the model's policy heads and its buffer next observations, in place, and says so to what is saved."""
+    policy, buffer = model.policy, model.rollout_buffer
+    if isinstance(policy, AttachedPolicy):
+        raise ValueError("this model has auxiliary losses already: name all of them in one attach(model, losses)")
+    if not losses:
+        raise ValueError("attach(model, losses) needs at least one auxiliary loss")
+    plain_class: Any = type(policy)
+    policy.__class__ = mixed(AttachedPolicy, plain_class, "Attached")
+    assert isinstance(policy, AttachedPolicy)
+    try:
+        policy.add_losses(losses)
+    except ValueError:
+        policy.__class__ = plain_class
+        raise
+    model.policy_class = type(policy)
+    model.policy_kwargs = {**model.policy_kwargs, "auxiliary_losses": tuple(losses)}
+    buffer.__class__ = mixed(NextObservations, type(buffer), "NextObservations")
+    buffer.reset()
+    model.rollout_buffer_class = type(buffer)
+
+
+def _record(model: OnPolicyAlgorithm) -> None:
+    """Puts a recorder around the model's environment, and lets the buffer read it."""
+    buffer = model.rollout_buffer
+    assert isinstance(buffer, NextObservations)
+    if model.env is not None:
+        if not isinstance(model.env, NextObservationRecorder):
+            model.env = NextObservationRecorder(model.env)
+        buffer.recorder = model.env
+
+
+def _name(model: object) -> str:
+    return type(model).__name__

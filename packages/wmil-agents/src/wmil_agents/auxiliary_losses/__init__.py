@@ -1,0 +1,1 @@
+"""What keeps the contract of `auxiliary_loss.py`: one loss a file."""

@@ -1,0 +1,1 @@
+"""Rollout buffers: Monte-Carlo advantages, and transitions with their true next observations."""

@@ -1,0 +1,66 @@
+"""Rollout buffers whose advantages are Monte-Carlo returns minus a baseline."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from torch import Tensor
+
+from wmil_agents.buffers.running_mean import RunningMean
+from wmil_agents.losses.returns import rewards_to_go
+
+Baseline = Literal["running_mean", "none", "learned"]
+
+
+class MonteCarloBuffer(RolloutBuffer):
+    """`RolloutBuffer` whose advantage is the reward-to-go within the episode, minus a baseline.
+
+    Steps whose episode did not end within the rollout have no return yet: their advantage is 0 and their value target
+    the value itself, so they teach nothing.
+
+    Args:
+        *args: Those of the rollout buffer.
+        baseline: `"running_mean"` of the returns seen before this rollout, `"none"`, or `"learned"`, the value head.
+        running_mean: The mean to use and to update; a fresh one if None.
+        **kwargs: Those of the rollout buffer.
+    """
+
+    def __init__(
+        self, *args: Any, baseline: Baseline = "running_mean", running_mean: RunningMean | None = None, **kwargs: Any
+    ) -> None:
+        self.baseline = baseline
+        self.running_mean = RunningMean() if running_mean is None else running_mean
+        self.complete_share = 0.0
+        super().__init__(*args, **kwargs)
+
+    def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[np.bool_]) -> None:
+        """Fills `returns` and `advantages`; `dones` says where the last step ended an episode."""
+        ends = np.concatenate([self.episode_starts[1:] != 0, dones[None].astype(bool)])
+        returns, complete = rewards_to_go(self.rewards, ends, self.gamma)
+        self.complete_share = float(complete.mean())
+        match self.baseline:
+            case "learned":
+                expected: NDArray[np.float32] | float = self.values
+            case "none":
+                expected = 0.0
+            case "running_mean":
+                expected = self.running_mean.value
+                if complete.any():
+                    self.running_mean.update(float(returns[complete].mean()))
+        self.returns = np.where(complete, returns, self.values)
+        self.advantages = np.where(complete, returns - expected, 0.0).astype(np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What outlives a rollout, as plain data: the running mean. Everything else is overwritten by the next one."""
+        return {"running_mean": self.running_mean.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `state_dict` returned."""
+        self.running_mean.load_state_dict(state["running_mean"])
+
+
+class MonteCarloDictBuffer(MonteCarloBuffer, DictRolloutBuffer):
+    """`DictRolloutBuffer` with the advantages of `MonteCarloBuffer`."""

@@ -1,0 +1,1 @@
+"""Features extractors: from an observation space to a vector of features."""

@@ -1,0 +1,1 @@
+"""Policies for Stable-Baselines3's algorithms."""

@@ -1,0 +1,75 @@
+"""A wrapper that keeps what Stable-Baselines3's rollout buffers are not told: the true next observations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+
+class NextObservationRecorder(VecEnvWrapper):
+    """Keeps, of the last step, the observation each environment went to: where its episode ended, the terminal one.
+
+    A vector environment returns the first observation of the next episode in that place; a model of the world that
+    learnt from it would learn how worlds begin, not what an action does.
+    """
+
+    def __init__(self, venv: VecEnv) -> None:
+        super().__init__(venv)
+        self.next_observations: VecEnvObs | None = None
+        """The batch of true next observations; None before the first step."""
+        # A wrapper such as VecNormalize rewrites the terminal observations inside the dicts, not in the batch.
+        inner = venv
+        while isinstance(inner, VecMonitor):
+            inner = inner.venv
+        self._reads_batches = not isinstance(inner, VecEnvWrapper)
+
+    def reset(self) -> VecEnvObs:
+        """Resets the environments; there is no next observation yet."""
+        self.next_observations = None
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """The wrapped environment's step, unchanged."""
+        obs, rewards, dones, infos = self.venv.step_wait()
+        self.next_observations = obs
+        if dones.any():
+            final = getattr(infos, "final_observations", None) if self._reads_batches else None
+            self.next_observations = _with_final_dicts(obs, dones, infos) if final is None else _with(obs, dones, final)
+        return obs, rewards, dones, infos
+
+
+def _with(obs: VecEnvObs, dones: np.ndarray, final: Any) -> VecEnvObs:
+    """The observations, with the rows of a batch of final ones where an episode ended."""
+    if isinstance(obs, dict):
+        return {name: _with(rows, dones, final[name]) for name, rows in obs.items()}  # type: ignore[misc]  # arrays
+    assert isinstance(obs, np.ndarray)
+    if dones.all():
+        return np.asarray(final)
+    obs = obs.copy()
+    obs[dones] = final[dones]
+    return obs
+
+
+def _with_final_dicts(obs: VecEnvObs, dones: np.ndarray, infos: Any) -> VecEnvObs:
+    """The observations, with `terminal_observation` from the infos where an episode ended."""
+    ended = np.flatnonzero(dones)
+    for index in ended:
+        if "terminal_observation" not in infos[index]:
+            raise RuntimeError(
+                f"environment {index} ended an episode without a terminal_observation in its info, so the true next "
+                "observation is lost: the VecEnv must give one, as Stable-Baselines3's own do"
+            )
+    if isinstance(obs, dict):
+        obs = {name: rows.copy() for name, rows in obs.items()}
+        for index in ended:
+            for name, rows in obs.items():
+                rows[index] = infos[index]["terminal_observation"][name]
+        return obs
+    assert isinstance(obs, np.ndarray)
+    obs = obs.copy()
+    for index in ended:
+        obs[index] = infos[index]["terminal_observation"]
+    return obs
