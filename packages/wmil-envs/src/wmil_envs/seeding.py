@@ -7,10 +7,13 @@ Flood, 2014, "Fast splittable pseudorandom number generators").
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 Keys = npt.NDArray[np.uint64]
+Counters = npt.NDArray[np.int64]
 
 INSTANCES, LEVELS, NOISE, SUCCESSORS = range(4)
 """The independent streams that every env draws from."""
@@ -20,16 +23,22 @@ REPLICATE_STRIDE = 65_536
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_LOW = np.uint64(0xFFFFFFFF)
+_MASKED = np.uint64(1 << 63)
+"""Set in the counters of draws below a power of two, so that no word is used twice."""
 _S30, _S27, _S31, _S32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
 
 
 def mix(words: Keys) -> Keys:
     """A fresh array of well-mixed 64-bit words, one to one with `words`."""
-    mixed = words ^ (words >> _S30)
+    shifted = words >> _S30
+    mixed = words ^ shifted
     mixed *= _FIRST
-    mixed ^= mixed >> _S27
+    np.right_shift(mixed, _S27, out=shifted)
+    mixed ^= shifted
     mixed *= _SECOND
-    mixed ^= mixed >> _S31
+    np.right_shift(mixed, _S31, out=shifted)
+    mixed ^= shifted
     return mixed
 
 
@@ -50,30 +59,41 @@ def uniforms(keys: Keys, counters: Keys) -> npt.NDArray[np.float64]:
     return (words(keys, counters) >> np.uint64(11)) * 2.0**-53
 
 
-def below(keys: Keys, counters: npt.NDArray[np.int64], n: int | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Random integers in [0, n), a function of key and counter; all shapes broadcast.
+def below(keys: Keys, counters: Counters, n: Counters) -> Counters:
+    """Random integers in [0, n), a function of key, counter and n; all shapes broadcast.
 
-    A 64-bit word serves two counters, 32 bits each; the largest bias is n / 2^32.
+    A 64-bit word serves four counters where n is a power of two, and two, with a bias below n / 2^32, elsewhere.
     """
-    lanes = words(keys, (counters >> 1).astype(np.uint64))
-    lanes >>= (_S32 * (counters & 1).astype(np.uint64)).astype(np.uint64)
-    lanes &= np.uint64(0xFFFFFFFF)
-    return ((lanes * np.asarray(n, dtype=np.uint64)) >> _S32).astype(np.int64)
+    masked = _lane(words(keys, (counters >> 2).astype(np.uint64) | _MASKED), counters & 3, 16) & (n - 1)
+    halves = _lane(words(keys, (counters >> 1).astype(np.uint64)), counters & 1, 32) & 0xFFFFFFFF
+    return np.where(_is_power_of_two(n), masked, (halves.view(np.uint64) * n.astype(np.uint64) >> _S32).view(np.int64))
 
 
-def block_below(keys: Keys, first: int, n_counters: int, n: int) -> npt.NDArray[np.int64]:
-    """`below` for the counters first, first + 1, ... at once, (n_counters, n_envs); first and n_counters are even."""
-    counters = np.arange(first // 2, (first + n_counters) // 2, dtype=np.uint64)[:, None]
-    lanes = words(keys, counters).view(np.uint32)  # (n_counters / 2, 2 n_envs): low half, high half, alternating
-    lanes = lanes.reshape(len(counters), len(keys), 2)
-    if np.little_endian:
-        low, high = lanes[..., 0], lanes[..., 1]
+def block_below(keys: Keys, first: int, n_counters: int, n: int) -> Counters:
+    """`below` for the counters first, first + 1, ... at once, (n_counters, n_envs); both are multiples of four."""
+    drawn = np.empty((n_counters, len(keys)), dtype=np.uint64)
+    if _is_power_of_two(n):
+        counters = np.arange(first // 4, (first + n_counters) // 4, dtype=np.uint64)[:, None] | _MASKED
+        mixed = words(keys, counters)
+        for lane in range(4):
+            np.right_shift(mixed, np.uint64(16 * lane), out=drawn[lane::4])
+        drawn &= np.uint64(n - 1)
     else:
-        low, high = lanes[..., 1], lanes[..., 0]
-    drawn = np.empty((n_counters, len(keys)), dtype=np.int64)
-    for half, lane in enumerate((low, high)):
-        np.right_shift(np.multiply(lane, np.uint64(n), dtype=np.uint64), _S32, out=drawn[half::2], casting="unsafe")
-    return drawn
+        counters = np.arange(first // 2, (first + n_counters) // 2, dtype=np.uint64)[:, None]
+        mixed = words(keys, counters)
+        np.bitwise_and(mixed, _LOW, out=drawn[0::2])
+        np.right_shift(mixed, _S32, out=drawn[1::2])
+        drawn *= np.uint64(n)
+        drawn >>= _S32
+    return drawn.view(np.int64)
+
+
+def _lane(mixed: Keys, lane: Counters, bits: int) -> Counters:
+    return (mixed >> (lane * bits).astype(np.uint64)).view(np.int64)
+
+
+def _is_power_of_two(n: Any) -> Any:
+    return (n & (n - 1) == 0) & (n <= 1 << 16)
 
 
 def spawn_seeds(seed: int, n: int) -> list[int]:

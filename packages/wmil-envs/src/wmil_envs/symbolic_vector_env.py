@@ -78,6 +78,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         self._encode = self.world.observation.encoder()
         self._everyone, self._no_one = np.ones(num_envs, dtype=np.bool_), np.zeros(num_envs, dtype=np.bool_)
         self._counts_rewards = self.world.info == "full" or self.world.reward_weights != GOAL_ONLY
+        self._counts_right = self.world.info == "full" or self.world.curriculum is not None
         self._episode: int | Integers | None = None
         """Number of the current episode, from 0; one for all envs until `reset_mask` sets some apart."""
         self._step: int | Integers = 0
@@ -180,9 +181,10 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
     def _begin(self, instances: Integers | None = None) -> Rows:
         """Begin the next episode everywhere; the first observations (n, n_columns)."""
         self._episode, self._step = self._episode + 1, 0  # type: ignore[operator]  # seeded by now
-        self._n_right = np.zeros(self.num_envs, dtype=np.int64)
+        if self._counts_right:
+            self._n_right = np.zeros(self.num_envs, dtype=np.int64)
         self._levels = self._next_levels(self._everyone)
-        if instances is None and isinstance(self._episode, int) and isinstance(self._levels, int):
+        if instances is None and type(self._episode) is int and type(self._levels) is int:
             self._base, self._rows = self._draws.together(self._episode, self._levels)
         else:
             self._base = self._start_cells(instances)
@@ -236,7 +238,8 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
             return self._step_after_the_end()
         world = self.world
         cells = self._base + actions
-        rewards, right = world.scores.take(cells), world.right.take(cells)
+        right = world.right.take(cells)
+        rewards = right.astype(np.float64) if world.scores_are_truth else world.scores.take(cells)
         flipped = None
         if world.flip > 0.0:
             flipped = seeding.uniforms(self._noise_keys, self._counters()) < world.flip
@@ -245,7 +248,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         if self._counts_rewards:
             rewards = self._count_rewards(cells, actions, rewards, infos)
         rows = self._advance(cells, actions, flipped)
-        if world.horizon > 1 or world.curriculum is not None:
+        if self._counts_right:
             self._n_right += right
         if world.info == "full":
             self._describe(cells, infos)
@@ -273,21 +276,20 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
     def _end(self, rows: Rows, rewards: Floats, infos: Infos) -> tuple[Any, Floats, Bools, Bools, Infos]:
         """What a step returns, after the ends of episodes are dealt with as the autoreset mode says."""
         ended = self._step == self.world.horizon
-        truncations = self._no_one.copy()
-        if not np.any(ended):
-            return self._encoded(rows), rewards, self._no_one.copy(), truncations, infos
-        terminations = self._everyone & ended
+        if ended is False or (ended is not True and not ended.any()):
+            return self._encoded(rows), rewards, self._no_one.copy(), self._no_one.copy(), infos
+        terminations = self._everyone.copy() if ended is True else ended
         if self.world.curriculum is not None:
             levels = np.broadcast_to(self._levels, (self.num_envs,))
             self.world.curriculum.update(levels[terminations], self._n_right[terminations] / self.world.horizon)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            infos["final_obs"], infos["_final_obs"] = self._encoded(rows), terminations.copy()
+            infos["final_obs"], infos["_final_obs"] = self._encoded(rows), self._everyone.copy()
             rows = self._begin()
         else:
             self._reset_is_due = True
-        if self.autoreset_mode is AutoresetMode.DISABLED:
-            self._rows = rows.copy()
-        return self._encoded(rows), rewards, terminations, truncations, infos
+            if self.autoreset_mode is AutoresetMode.DISABLED:
+                self._rows = rows.copy()
+        return self._encoded(rows), rewards, terminations, self._no_one.copy(), infos
 
     def _step_after_the_end(self) -> tuple[Any, Floats, Bools, Bools, Infos]:
         if self.autoreset_mode is AutoresetMode.DISABLED:
@@ -305,7 +307,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         if successors is None:
             levels = np.asarray(self._levels)
             places = seeding.below(self._successor_keys, self._counters(), world.level_sizes[levels])
-            return world.level_members[world.level_offsets[levels] + places] * world.n_actions
+            return world.start_cells(levels, places)
         instances, actions = np.divmod(cells, world.n_actions)
         assert self.bank.successor_probabilities is not None
         cumulative = self.bank.successor_probabilities[instances, actions].cumsum(-1)
@@ -437,7 +439,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _checked_actions(self, actions: Any) -> Integers:
         n, n_actions = self.num_envs, self.world.n_actions
-        if type(actions) is not np.ndarray or actions.dtype != np.int64 or actions.shape != (n,):
+        if type(actions) is not np.ndarray or actions.dtype is not _INT64 or actions.shape != (n,):
             given = np.asarray(actions)
             if given.shape != (n,):
                 raise ValueError(f"actions must have the shape ({n},), one for each env, not {given.shape}")
@@ -477,6 +479,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         return given
 
 
+_INT64 = np.dtype(np.int64)
 _ARRAYS = ("base", "rows", "n_right", "last_answers")
 _INTS_OR_ARRAYS = ("episode", "step", "levels", "fixed_levels")
 

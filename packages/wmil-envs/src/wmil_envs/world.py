@@ -66,6 +66,8 @@ class World:
         self.n_actions, self.horizon, self.flip = bank.n_actions, bank.horizon, bank.flip
         self.scores: npt.NDArray[np.float64] = bank.scores.ravel()
         self.right: npt.NDArray[np.bool_] = bank.right.ravel()
+        self.scores_are_truth = bool((bank.scores == bank.right).all())
+        """Whether the parent never errs, so that score and success are the same."""
         self.says_right: npt.NDArray[np.bool_] = self.scores >= 0.5
         self.starts: Rows = self.observation.starts()
         self.following: npt.NDArray[np.int64] | None = None
@@ -73,8 +75,16 @@ class World:
         if bank.successors is not None and bank.successors.shape[2] == 1:
             self.following = bank.successors[:, :, 0].ravel() * bank.n_actions
         self.level_sizes = np.array([len(members) for members in bank.levels])
-        self.level_offsets = np.cumsum([0, *self.level_sizes[:-1]])
-        self.level_members = np.concatenate(bank.levels)
+        self.level_cells = [members * bank.n_actions for members in bank.levels]
+        """For each level the first cells (m,) of its start instances."""
+        self.level_rows = [self.starts.take(members, axis=0) for members in bank.levels]
+        """For each level the first observations (m, width) of its start instances."""
+        self._offsets = np.cumsum([0, *self.level_sizes[:-1]])
+        self._cells = np.concatenate(self.level_cells)
+
+    def start_cells(self, levels: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """First cells (n,) of the start instances at these places (n,) of the lists of their levels (n,) or ()."""
+        return self._cells[self._offsets[levels] + places]
 
     @cached_property
     def outcomes(self) -> Rows | None:
