@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wmil_agents.vec_env.infos import StepInfos, write_rows
+from wmil_agents.vec_env.infos import StepInfos
 
 OBSERVATIONS = np.arange(6).reshape(3, 2)
 FINAL = OBSERVATIONS + 100
@@ -58,33 +58,6 @@ def test_no_dict_is_made_before_one_is_asked_for(monkeypatch: pytest.MonkeyPatch
     infos[0]
     list(infos)
     assert made == [1]
-
-
-def test_the_env_own_infos_are_spread_by_their_masks() -> None:
-    mask = np.array([True, False, True])
-    info = {
-        "speed": np.array([1.5, 2.5, 3.5]),
-        "_speed": mask,
-        "word": np.array(["a", None, "c"], dtype=object),
-        "_word": mask,
-        "vector": np.eye(3),
-        "_vector": ~mask,
-        "nested": {"x": np.array([1, 2, 3]), "_x": mask},
-        "_nested": mask,
-        "everywhere": np.array([7, 8, 9]),
-        "shared": "same",
-        "_private": "kept, for it masks nothing",
-        "final_obs": FINAL,
-        "_final_obs": mask,
-    }
-    dicts: list[dict[str, Any]] = [{}, {}, {}]
-    write_rows(dicts, info)
-    rest = {"shared": "same", "_private": "kept, for it masks nothing"}
-    assert dicts[0] == {"speed": 1.5, "word": "a", "nested": {"x": 1}, "everywhere": 7, **rest}
-    assert dicts[1].pop("vector").tolist() == [0, 1, 0]
-    assert dicts[1] == {"everywhere": 8, **rest}
-    assert dicts[2] == {"speed": 3.5, "word": "c", "nested": {"x": 3}, "everywhere": 9, **rest}
-    assert type(dicts[0]["speed"]) is float
 
 
 def test_where_the_env_tells_of_the_last_step_apart_the_top_level_is_about_the_reset() -> None:

@@ -14,7 +14,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from wmil_agents.vec_env.infos import StepInfos, write_rows
+from wmil_agents.vec_env.info_rows import write_rows
+from wmil_agents.vec_env.infos import StepInfos
 
 NEXT_STEP_REFUSED = (
     "{env} resets an environment on the step after its episode ends, and a learner would take those rows for "

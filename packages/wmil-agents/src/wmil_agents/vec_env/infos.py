@@ -8,8 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-EPISODE_END_KEYS = ("final_obs", "final_info")
-"""Gymnasium's keys for what an environment showed before it reset itself: read apart, never passed on."""
+from wmil_agents.vec_env.info_rows import new_rows, rows_at, where, write_rows
 
 
 class StepInfos(Sequence[dict[str, Any]]):
@@ -106,42 +105,31 @@ class StepInfos(Sequence[dict[str, Any]]):
         return self._dicts
 
     def _made(self) -> list[dict[str, Any]]:
-        ended = np.flatnonzero(self.done)
-        dicts = self._ended(ended)
-        if len(dicts) < len(self):
-            others: list[dict[str, Any]] = [{"TimeLimit.truncated": False} for _ in range(len(self))]
-            for i, info in zip(ended.tolist(), dicts, strict=True):
-                others[i] = info
-            dicts = others
-        of_the_step = None
+        columns: dict[str, Any] = {"TimeLimit.truncated": self.truncated & ~self.terminated}
+        told = self._success()
+        if told is not None:
+            columns["is_success"], columns["_is_success"] = told[0].astype(np.bool_), told[1] & self.done
         if "final_info" in self._info:
+            dicts = new_rows(columns, len(self))
             write_rows(dicts, self._info["final_info"], self.done)
-            of_the_step = ~self.done
-        write_rows(dicts, self._info, of_the_step)
+            write_rows(dicts, self._info, ~self.done)
+        else:
+            dicts = new_rows({**self._info, **columns}, len(self))
+        if self._final_observations is not None:
+            self._write_episodes(dicts)
         return dicts
 
-    def _ended(self, ended: NDArray[np.intp]) -> list[dict[str, Any]]:
-        """What is told of each episode that ended."""
-        if not len(ended):
-            return []
-        truncated = (self.truncated & ~self.terminated)[ended].tolist()
-        observations = _rows(self._final_observations, ended)
+    def _write_episodes(self, dicts: Sequence[dict[str, Any]]) -> None:
+        ended = where(self.done)
         returns = self.episode_returns[ended].round(6).tolist()
         lengths = self.episode_lengths[ended].tolist()
         seconds = self._seconds
-        dicts: list[dict[str, Any]] = [
-            {
-                "TimeLimit.truncated": cut_off,
-                "terminal_observation": observation,
-                "episode": {"r": r, "l": length, "t": seconds},
-            }
-            for cut_off, observation, r, length in zip(truncated, observations, returns, lengths, strict=True)
-        ]
-        told = self._success()
-        if told is not None:
-            succeeded, known = told
-            write_rows(dicts, {"is_success": succeeded[ended].astype(np.bool_), "_is_success": known[ended]})
-        return dicts
+        final = self._final_observations
+        chosen = {key: values[ended] for key, values in final.items()} if isinstance(final, dict) else final[ended]
+        observations = _each_observation(chosen)
+        for info, observation, r, length in zip(rows_at(dicts, ended), observations, returns, lengths, strict=True):
+            info["terminal_observation"] = observation
+            info["episode"] = {"r": r, "l": length, "t": seconds}
 
     def _success(self) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
         """The success of each environment, and whether it is known; what was told at an episode's end comes first."""
@@ -155,55 +143,12 @@ class StepInfos(Sequence[dict[str, Any]]):
         return None
 
 
-def write_rows(
-    dicts: Sequence[dict[str, Any]], info: Mapping[str, Any], within: NDArray[np.bool_] | None = None
-) -> None:
-    """Writes each environment's part of a vector environment's info into the environment's own dict.
-
-    Args:
-        dicts: one per environment.
-        info: values with one row per environment, each beside its mask (`key` and `_key`); where the mask is missing
-            the value is everybody's, by rows if it is an array of that many.
-        within: the environments to write; None for all.
-    """
-    n_envs = len(dicts)
-    for key, values in info.items():
-        if key in EPISODE_END_KEYS or _is_mask(key, info):
-            continue
-        mask = info.get(f"_{key}")
-        if within is not None:
-            mask = within if mask is None else mask & within
-        indices = np.arange(n_envs) if mask is None else np.flatnonzero(mask)
-        targets = _at(dicts, indices)
-        rows: Sequence[Any]
-        if isinstance(values, Mapping):
-            parts: list[dict[str, Any]] = [{} for _ in dicts]
-            write_rows(parts, values, mask)
-            rows = _at(parts, indices)
-        elif isinstance(values, np.ndarray) and values.shape[:1] == (n_envs,):
-            chosen = values[indices]
-            rows = chosen.tolist() if chosen.ndim == 1 else list(chosen)
-        else:
-            rows = [values] * len(targets)
-        for target, row in zip(targets, rows, strict=True):
-            target[key] = row
-
-
-def _at(dicts: Sequence[dict[str, Any]], indices: NDArray[np.intp]) -> Sequence[dict[str, Any]]:
-    """The dicts at sorted indices."""
-    return dicts if len(indices) == len(dicts) else [dicts[i] for i in indices.tolist()]
-
-
-def _is_mask(key: str, info: Mapping[str, Any]) -> bool:
-    return key.startswith("_") and key[1:] in info
-
-
-def _rows(batch: Any, indices: NDArray[np.intp]) -> list[Any]:
-    """Some rows of a batch of observations, one observation each."""
+def _each_observation(batch: Any) -> list[Any]:
+    """The observations of a batch, one by one."""
     if isinstance(batch, dict):
-        columns = {key: values[indices] for key, values in batch.items()}
-        return [{key: values[i] for key, values in columns.items()} for i in range(len(indices))]
-    return list(batch[indices])
+        columns = [list(values) for values in batch.values()]
+        return [dict(zip(batch, row, strict=True)) for row in zip(*columns, strict=True)]
+    return list(batch)
 
 
 def _stacked(rows: NDArray[Any], mask: NDArray[np.bool_], like: Any) -> Any:
