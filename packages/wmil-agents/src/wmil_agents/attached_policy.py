@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import PyTorchObs
+from stable_baselines3.common.utils import obs_as_tensor
 from torch import Tensor, nn
 
-from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
+from wmil_agents.auxiliary_loss import AuxiliaryLoss, Observations, Transitions, joined
 from wmil_agents.buffers.next_observation_buffer import Minibatch
 from wmil_agents.losses.carry_loss import carry_loss
 from wmil_agents.policies.transformer_policy import TransformerPolicy
+
+
+@dataclass
+class _Capture:
+    """What `extract_features` adds to a batch, and keeps of it, while the losses are computed."""
+
+    replayed: Observations | None
+    features: Tensor = field(init=False)
 
 
 class AttachedPolicy(ActorCriticPolicy):
@@ -32,6 +42,7 @@ class AttachedPolicy(ActorCriticPolicy):
     auxiliary_heads: nn.ModuleDict
     """The heads, by the names of their losses."""
     minibatch: Minibatch
+    _capture: _Capture | None = None
 
     def __init__(self, *args: Any, auxiliary_losses: Sequence[AuxiliaryLoss] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,8 +60,6 @@ class AttachedPolicy(ActorCriticPolicy):
         self.auxiliary_heads = heads
         self.optimizer.param_groups[0]["params"].extend(self.auxiliary_heads.parameters())
         self.minibatch = Minibatch()
-        self._captured: Tensor | None = None
-        self._is_capturing = False
         self.start_update(1.0)
 
     def start_update(self, progress_remaining: float) -> None:
@@ -66,31 +75,51 @@ class AttachedPolicy(ActorCriticPolicy):
         """The plain policy's values, log-probabilities and entropy; the values carry the losses."""
         following = self.minibatch.next_observations
         active = [loss for loss in self.auxiliary_losses if self._scales[loss.name] != 0.0]
-        is_minibatch = following is not None and self.minibatch.observations is obs
-        if not (active and is_minibatch and torch.is_grad_enabled()):
+        if not active or following is None or self.minibatch.observations is not obs or not torch.is_grad_enabled():
             return super().evaluate_actions(obs, actions)
-        self._is_capturing = True
+        transitions = Transitions(obs, actions, following)
+        replayed = self._replay(max(loss.n_replayed for loss in active), actions)
+        if replayed is not None:
+            transitions = transitions.followed_by(replayed)
+        self._capture = _Capture(None if replayed is None else replayed.observations)
         try:
             values, log_prob, entropy = super().evaluate_actions(obs, actions)
-            features = self._captured
+            features = self._capture.features
         finally:
-            self._is_capturing, self._captured = False, None
-        assert features is not None
-        assert following is not None
-        transitions = Transitions(obs, actions, following)
+            self._capture = None
         for loss in active:
-            amount, metrics = loss.loss(self.auxiliary_heads[loss.name], features, transitions)
+            n_rows = len(actions) + loss.n_replayed
+            amount, metrics = loss.loss(self.auxiliary_heads[loss.name], features[:n_rows], transitions.first(n_rows))
             values = carry_loss(values, self._scales[loss.name] * amount)
             for name, number in {"loss": amount, **metrics}.items():
                 self._metrics.setdefault(f"{loss.name}_{name}", []).append(number.detach())
         return values, log_prob, entropy
 
     def extract_features(self, obs: PyTorchObs, *args: Any, **kwargs: Any) -> Any:
-        """The plain policy's features; those of the actor are kept while the losses are computed."""
-        features = super().extract_features(obs, *args, **kwargs)
-        if self._is_capturing:
-            self._captured = features[0] if isinstance(features, tuple) else features
-        return features
+        """The plain policy's features; with those of replayed observations, in one pass, while losses are computed."""
+        capture = self._capture
+        if capture is None:
+            return super().extract_features(obs, *args, **kwargs)
+        n_rows = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
+        together = obs if capture.replayed is None else joined(obs, capture.replayed)
+        features = super().extract_features(together, *args, **kwargs)
+        if isinstance(features, tuple):  # the actor's and the critic's
+            capture.features = features[0]
+            return tuple(part[:n_rows] for part in features)
+        capture.features = features
+        return features[:n_rows]
+
+    def _replay(self, n_rows: int, like: Tensor) -> Transitions | None:
+        """So many transitions from the memory, actions in the form of `like`; None if there is nothing to replay."""
+        memory = self.minibatch.memory
+        if not n_rows or memory is None or not len(memory):
+            return None
+        observations, actions, following = memory.sample(n_rows)
+        return Transitions(
+            obs_as_tensor(observations, self.device),
+            torch.as_tensor(actions, device=self.device).to(like.dtype).reshape(n_rows, *like.shape[1:]),
+            obs_as_tensor(following, self.device),
+        )
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {"auxiliary_losses": self.auxiliary_losses}

@@ -12,6 +12,7 @@ from stable_baselines3.common.type_aliases import GymEnv
 from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.auxiliary_loss import AuxiliaryLoss
 from wmil_agents.buffers.next_observation_buffer import NextObservations
+from wmil_agents.buffers.transition_memory import TransitionMemory
 from wmil_agents.mixin import mixed
 from wmil_agents.vec_env.next_observation_recorder import NextObservationRecorder
 
@@ -47,6 +48,8 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
     assert isinstance(policy, AttachedPolicy)
     assert isinstance(buffer, NextObservations)
     buffer.minibatch = policy.minibatch
+    if any(loss.n_replayed for loss in policy.auxiliary_losses) and policy.minibatch.memory is None:
+        policy.minibatch.memory = TransitionMemory(seed=model.seed)
     plain_class: Any = type(model)
     model.__class__ = mixed(AttachedAlgorithm, plain_class, "Attached")
     _record(model)

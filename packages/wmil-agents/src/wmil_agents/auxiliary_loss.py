@@ -5,20 +5,51 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from gymnasium import spaces
 from torch import Tensor, nn
+
+Observations = Tensor | dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Transitions:
     """A minibatch of (observation, action, next observation), B rows each."""
 
-    observations: Tensor | dict[str, Tensor]
+    observations: Observations
     actions: Tensor
     """As the algorithm hands them to its policy: (B,) for `Discrete`, else (B, action dimensions)."""
-    next_observations: Tensor | dict[str, Tensor]
+    next_observations: Observations
     """Where the step led; at the end of an episode the terminal observation, never the next episode's first."""
+
+    def first(self, n_rows: int) -> Transitions:
+        """The first rows."""
+        parts = self.observations, self.actions, self.next_observations
+        return Transitions(*(_map(lambda rows: rows[:n_rows], part) for part in parts))
+
+    def followed_by(self, other: Transitions) -> Transitions:
+        """These rows, then the other ones."""
+        return Transitions(
+            joined(self.observations, other.observations),
+            torch.cat([self.actions, other.actions]),
+            joined(self.next_observations, other.next_observations),
+        )
+
+
+def joined(first: Observations, second: Observations) -> Observations:
+    """The rows of two batches of observations, one batch after the other."""
+    if isinstance(first, dict):
+        assert isinstance(second, dict)
+        return {name: torch.cat([rows, second[name]]) for name, rows in first.items()}
+    assert isinstance(second, Tensor)
+    return torch.cat([first, second])
+
+
+def _map(function: Callable[[Tensor], Tensor], part: Observations) -> Any:
+    """The function of a tensor, or of each entry of a dict."""
+    return {name: function(rows) for name, rows in part.items()} if isinstance(part, dict) else function(part)
 
 
 class AuxiliaryLoss(ABC):
@@ -31,6 +62,8 @@ class AuxiliaryLoss(ABC):
     """Names the head and the metrics; a word of its own among the losses of one model."""
     scale: float | Callable[[float], float]
     """Weight of the loss, a number or a function of the progress remaining (1 to 0); at 0 nothing is computed."""
+    n_replayed: int = 0
+    """Past transitions to learn from beside each minibatch, drawn evenly over the (observation, action) pairs seen."""
 
     @abstractmethod
     def build(

@@ -11,9 +11,8 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
+from wmil_agents.buffers.transition_memory import Arrays, TransitionMemory
 from wmil_agents.vec_env.next_observation_recorder import NextObservationRecorder
-
-Arrays = NDArray[Any] | dict[str, NDArray[Any]]
 
 
 @dataclass
@@ -22,6 +21,8 @@ class Minibatch:
 
     observations: Tensor | dict[str, Tensor] | None = None
     next_observations: Tensor | dict[str, Tensor] | None = None
+    memory: TransitionMemory | None = None
+    """What was seen before, where somebody wants to learn from it again."""
 
 
 class NextObservations(RolloutBuffer):
@@ -58,6 +59,9 @@ class NextObservations(RolloutBuffer):
         else:
             assert isinstance(recorded, np.ndarray)
             self.next_observations[step] = recorded.reshape(self.next_observations[step].shape)
+        if self.minibatch is not None and self.minibatch.memory is not None:
+            at_step = [_map(lambda rows: rows[step], arrays) for arrays in (self.observations, self.next_observations)]
+            self.minibatch.memory.add(at_step[0], self.actions[step], at_step[1])
 
     def _get_samples(self, batch_inds: NDArray[np.intp], env: VecNormalize | None = None) -> Any:
         if not self._is_flat:
