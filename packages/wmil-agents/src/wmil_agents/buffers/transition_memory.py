@@ -38,11 +38,9 @@ class TransitionMemory:
 
     def add(self, observations: Arrays, actions: NDArray[Any], next_observations: Arrays) -> None:
         """Remembers a batch of steps, one per row."""
-        batch = {
-            "actions": actions,
-            **_flat("observations", observations),
-            **_flat("next_observations", next_observations),
-        }
+        batch = {"actions": actions, **_flat("observations", observations)}
+        known = [np.ascontiguousarray(rows) for rows in batch.values()]
+        batch |= _flat("next_observations", next_observations)
         if not self._columns:
             self._columns = {
                 name: np.zeros((self.capacity, *rows.shape[1:]), dtype=rows.dtype) for name, rows in batch.items()

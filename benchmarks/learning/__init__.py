@@ -1,0 +1,1 @@
+"""How fast learning gets where it is going, in environment steps."""
