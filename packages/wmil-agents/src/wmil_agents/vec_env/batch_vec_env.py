@@ -95,7 +95,7 @@ class BatchVecEnv(VecEnv):
         self._returns = returns = self._returns + rewards
         self._lengths = lengths = self._lengths + 1
         final_observations = None
-        if done.any():
+        if np.count_nonzero(done):  # faster than done.any()
             self._returns, self._lengths = np.where(done, 0.0, returns), np.where(done, 0, lengths)
             if self._resets_itself:
                 final_observations = self._final_observations(info)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,22 @@ from numpy.typing import NDArray
 EPISODE_END_KEYS = ("final_obs", "final_info")
 """Gymnasium's keys for what an environment showed before it reset itself: read apart, never passed on."""
 
+MAX_FLAGS = 60
+"""So many fit as bits into one integer; more are written one by one."""
+
 
 def new_rows(info: Mapping[str, Any], n_envs: int) -> list[dict[str, Any]]:
     """One new dict per environment with its part of the info.
 
-    What is true or false of every environment starts as a copy of what holds for most: several times as fast as
-    writing each.
+    Environments of which the same is true and false get copies of one dict: several times as fast as writing each.
     """
-    flags = {key: values for key, values in info.items() if _is_flag(key, info, n_envs)}
-    most = {key: 2 * int(np.count_nonzero(values)) > n_envs for key, values in flags.items()}
-    dicts: list[dict[str, Any]] = [most.copy() for _ in range(n_envs)]
-    for key, values in flags.items():
-        exception = not most[key]
-        for i in np.flatnonzero(values == exception).tolist():
-            dicts[i][key] = exception
+    flags = dict(islice(((key, info[key]) for key in info if _is_flag(key, info, n_envs)), MAX_FLAGS))
+    kinds = np.zeros(n_envs, dtype=np.int64)
+    for bit, values in enumerate(flags.values()):
+        kinds += np.left_shift(values, bit, dtype=np.int64)
+    kind_of_each = kinds.tolist()
+    of_kind = {kind: {key: bool(kind >> bit & 1) for bit, key in enumerate(flags)} for kind in set(kind_of_each)}
+    dicts: list[dict[str, Any]] = [of_kind[kind].copy() for kind in kind_of_each]
     write_rows(dicts, {key: values for key, values in info.items() if key.removeprefix("_") not in flags})
     return dicts
 
@@ -64,7 +67,12 @@ def write_rows(
 
 def where(mask: NDArray[np.bool_] | None) -> slice | NDArray[np.intp]:
     """What to index rows with to get those where the mask is True: a slice, which copies nothing, if it is all."""
-    return slice(None) if mask is None or mask.all() else np.flatnonzero(mask)
+    return slice(None) if mask is None or is_all(mask) else np.flatnonzero(mask)
+
+
+def is_all(mask: NDArray[np.bool_]) -> bool:
+    """`mask.all()`, in a fifth of its time."""
+    return int(np.count_nonzero(mask)) == len(mask)
 
 
 def rows_at(rows: Sequence[Any], chosen: slice | NDArray[np.intp]) -> Sequence[Any]:
@@ -77,7 +85,7 @@ def _is_flag(key: str, info: Mapping[str, Any], n_envs: int) -> bool:
     values, mask = info[key], info.get(f"_{key}")
     if not isinstance(values, np.ndarray) or values.dtype != np.bool_ or values.shape != (n_envs,):
         return False
-    return not _is_passed_over(key, info) and (mask is None or bool(mask.all()))
+    return not _is_passed_over(key, info) and (mask is None or is_all(mask))
 
 
 def _is_passed_over(key: str, info: Mapping[str, Any]) -> bool:

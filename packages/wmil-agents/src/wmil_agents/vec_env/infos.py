@@ -78,7 +78,10 @@ class StepInfos(Sequence[dict[str, Any]]):
         Rows of environments that tell nothing at this step are False.
         """
         told = self._success()
-        return None if told is None else np.asarray(told[0], dtype=np.bool_) & told[1]
+        if told is None:
+            return None
+        success = np.asarray(told[0], dtype=np.bool_)
+        return success if told[1] is None else success & told[1]
 
     def __len__(self) -> int:
         return len(self.done)
@@ -108,7 +111,8 @@ class StepInfos(Sequence[dict[str, Any]]):
         columns: dict[str, Any] = {"TimeLimit.truncated": self.truncated & ~self.terminated}
         told = self._success()
         if told is not None:
-            columns["is_success"], columns["_is_success"] = told[0].astype(np.bool_), told[1] & self.done
+            known = self.done if told[1] is None else told[1] & self.done
+            columns["is_success"], columns["_is_success"] = np.asarray(told[0], dtype=np.bool_), known
         if "final_info" in self._info:
             dicts = new_rows(columns, len(self))
             write_rows(dicts, self._info["final_info"], self.done)
@@ -131,16 +135,23 @@ class StepInfos(Sequence[dict[str, Any]]):
             info["terminal_observation"] = observation
             info["episode"] = {"r": r, "l": length, "t": seconds}
 
-    def _success(self) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
-        """The success of each environment, and whether it is known; what was told at an episode's end comes first."""
-        everybody = np.ones(len(self), dtype=np.bool_)
-        of_the_step = ~self.done if "final_info" in self._info else everybody
-        sources = (self._info.get("final_info", {}), everybody), (self._info, of_the_step)
-        for info, within in sources:
-            for key in ("is_success", "success"):
-                if key in info:
-                    return np.asarray(info[key]), info.get(f"_{key}", everybody) & within
-        return None
+    def _success(self) -> tuple[NDArray[Any], NDArray[np.bool_] | None] | None:
+        """The success of each environment, and where it is known; what was told at an episode's end comes first."""
+        final_info = self._info.get("final_info")
+        if final_info is not None and (told := _told_success(final_info)) is not None:
+            return told
+        told = _told_success(self._info)
+        if told is None or final_info is None:
+            return told
+        return told[0], ~self.done if told[1] is None else told[1] & ~self.done
+
+
+def _told_success(info: Mapping[str, Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None] | None:
+    """What a vector environment's info tells of success, and its mask."""
+    for key in ("is_success", "success"):
+        if key in info:
+            return info[key], info.get(f"_{key}")
+    return None
 
 
 def _each_observation(batch: Any) -> list[Any]:
