@@ -1,0 +1,1 @@
+"""Programs that measure the two packages, and their results; no library code."""

@@ -1,0 +1,47 @@
+"""Figures as a CSV file and as a Markdown table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.figure import Figure
+
+HEADER = ("figure", "measured", "quartiles", "bound", "verdict", "how")
+
+
+def write_csv(path: Path, figures: Iterable[Figure]) -> None:
+    """One row for each figure."""
+    rows = [figure.to_dict() for figure in figures]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["name"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def markdown(figures: Iterable[Figure]) -> str:
+    """The table that the documentation shows."""
+    rows = [HEADER, ("---",) * len(HEADER), *(_cells(figure) for figure in figures)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def page(title: str, remarks: Sequence[str], machine: Mapping[str, str], figures: Iterable[Figure]) -> str:
+    """A whole Markdown page: remarks, table, machine."""
+    about = "\n".join(f"- {name}: {value}" for name, value in machine.items())
+    paragraphs = "\n\n".join(remarks)
+    return f"# {title}\n\n{paragraphs}\n\n{markdown(figures)}\n## Machine\n\n{about}\n"
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    between = "" if figure.low is None or figure.high is None else f"{_number(figure.low)} - {_number(figure.high)}"
+    bound = "" if figure.bound is None else f"{'<=' if figure.better == 'less' else '>='} {_number(figure.bound)}"
+    how = f"n={figure.repeats}" + (f"; {figure.note}" if figure.note else "")
+    return figure.name, f"{_number(figure.value)} {figure.unit}".strip(), between, bound, figure.verdict, how
+
+
+def _number(value: float) -> str:
+    if value == 0 or not abs(value) < float("inf"):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
