@@ -49,7 +49,8 @@ class AttributeSpace(spaces.MultiDiscrete):
             raise ValueError("an observation needs at least one attribute that is not hidden")
         if any(attribute.hidden for attribute in self.attributes):
             raise ValueError("hidden attributes are no part of an observation")
-        super().__init__([attribute.n_values for attribute in self.attributes], dtype=np.int32, seed=seed)
+        n_values = [attribute.n_values for attribute in self.attributes]
+        super().__init__(n_values, dtype=np.int32, seed=seed)  # type: ignore[arg-type]  # Gymnasium takes any integer
 
     def __repr__(self) -> str:
         columns = ", ".join(f"{attribute.name}={attribute.n_values}" for attribute in self.attributes)

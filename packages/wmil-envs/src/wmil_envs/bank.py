@@ -47,7 +47,7 @@ class Bank:
         n_instances, n_actions = self.scores.shape
         if len(self.instances) != n_instances or self.correct.shape != (n_instances,):
             raise ValueError("instances, correct and scores must have one row for each instance")
-        if not (np.isfinite(self.scores).all() and 0.0 <= self.scores.min() and self.scores.max() <= 1.0):
+        if not (np.isfinite(self.scores).all() and self.scores.min() >= 0.0 and self.scores.max() <= 1.0):
             raise ValueError("every score must be a number from 0 to 1")
         if any(len(members) == 0 for members in self.levels):
             raise ValueError("every level needs at least one instance")
@@ -67,7 +67,7 @@ class Bank:
     @property
     def n_actions(self) -> int:
         """Number of actions, A."""
-        return self.scores.shape[1]
+        return int(self.scores.shape[1])
 
     @cached_property
     def visible(self) -> States:
@@ -92,7 +92,7 @@ class Bank:
     @cached_property
     def right(self) -> npt.NDArray[np.bool_]:
         """(I, A) whether the action is the correct one."""
-        return self.correct[:, None] == np.arange(self.n_actions)
+        return np.equal(self.correct[:, None], np.arange(self.n_actions))
 
     def start_probabilities(self, level: int) -> Floats:
         """(I,) how likely an episode of this level starts from each instance."""
@@ -102,19 +102,17 @@ class Bank:
     def flow(self, taken: Floats, level: int) -> Floats:
         """(I,) probability of each next instance, given that (instance, action) is taken with probability (I, A)."""
         if self.successors is None:
-            return taken.sum() * self.start_probabilities(level)
-        weights = taken[:, :, None] if self.successor_probabilities is None else taken[:, :, None] * self._probabilities
-        return np.bincount(
-            self.successors.ravel(),
-            np.broadcast_to(weights, self.successors.shape).ravel(),
-            minlength=self.n_instances,
-        )
+            return self.start_probabilities(level) * float(taken.sum())
+        following = np.zeros(self.n_instances)
+        np.add.at(following, self.successors, taken[:, :, None] * self._probabilities)
+        return following
 
     def backup(self, values: Floats, level: int) -> Floats:
         """(I, A) expected value of the next instance, given the values (I,) of all instances."""
         if self.successors is None:
             return np.full(self.scores.shape, self.start_probabilities(level) @ values)
-        return (values[self.successors] * self._probabilities).sum(-1)
+        expected: Floats = (values[self.successors] * self._probabilities).sum(-1)
+        return expected
 
     @property
     def _probabilities(self) -> Floats | float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +46,11 @@ class Curriculum(ABC):
     def _check_process(self) -> None:
         if self.adaptive and os.getpid() != self._process:
             raise RuntimeError(
-                f"{type(self).__name__} learns from every episode, and a copy in another process would hear only of its "
-                "own. Step the envs in one process: gym.make_vec(id, num_envs=n) shares one curriculum."
+                f"{type(self).__name__} learns from every episode, and a copy in another process would hear only of "
+                "its own. Step the envs in one process: gym.make_vec(id, num_envs=n) shares one curriculum."
             )
 
-    def __getstate__(self) -> dict[str, Any] | NoReturn:
+    def __getstate__(self) -> dict[str, Any]:
         if self.adaptive:
             raise TypeError(
                 f"{type(self).__name__} learns from every episode and cannot be copied into another process or env. "

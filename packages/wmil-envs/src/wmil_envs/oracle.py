@@ -103,12 +103,12 @@ def compute_oracle(bank: Bank, level: int, *, time_aware: bool = True) -> Oracle
         level: the level whose start instances count.
         time_aware: whether the learner sees how many steps are left.
     """
-    start = bank.start_probabilities(level)
+    members = bank.levels[level]
     chance = np.full(bank.scores.shape, 1.0 / bank.n_actions)
     random_values = np.zeros(bank.n_instances)
     optimal_values = np.zeros(bank.n_instances)
     optimal_actions = np.empty((bank.horizon, bank.n_instances), dtype=np.int64)
-    reach = start
+    reach = bank.start_probabilities(level)
     for step in reversed(range(bank.horizon)):
         random_values = (chance * (bank.mean_rewards + bank.backup(random_values, level))).sum(1)
         action_values = bank.mean_rewards + bank.backup(optimal_values, level)
@@ -116,12 +116,12 @@ def compute_oracle(bank: Bank, level: int, *, time_aware: bool = True) -> Oracle
         optimal_values = action_values.max(1)
     for _ in range(bank.horizon - 1):
         reach = bank.flow(reach[:, None] * chance, level)
-    outcomes = outcome_probabilities(bank, level)
-    floors, mean_errors = prediction_floors(outcomes)
+    floors, mean_errors = prediction_floors(outcome_probabilities(bank, level))
+    optimal_return = float(optimal_values[members].mean())
     return Oracle(
-        random_return=Exact(float(start @ random_values)),
-        memoryless_return=_memoryless_return(bank, level, float(start @ optimal_values), time_aware),
-        optimal_return=Exact(float(start @ optimal_values)),
+        random_return=Exact(float(random_values[members].mean())),
+        memoryless_return=_memoryless_return(bank, level, optimal_return, time_aware),
+        optimal_return=Exact(optimal_return),
         random_success=Exact(float(reach @ bank.right.mean(1))),
         world_model_floor={name: Exact(floor) for name, floor in floors.items()},
         world_model_mean_error={name: Exact(error) for name, error in mean_errors.items()},
@@ -130,11 +130,11 @@ def compute_oracle(bank: Bank, level: int, *, time_aware: bool = True) -> Oracle
 
 
 def _memoryless_return(bank: Bank, level: int, optimal_return: float, time_aware: bool) -> Quantity:
-    start = bank.start_probabilities(level)
+    members = bank.levels[level]
     if bank.horizon == 1:
         by_look = np.zeros((bank.visible_ids.max() + 1, bank.n_actions))
-        np.add.at(by_look, bank.visible_ids, start[:, None] * bank.mean_rewards)
-        return Exact(float(by_look.max(1).sum()))
+        np.add.at(by_look, bank.visible_ids[members], bank.mean_rewards[members])
+        return Exact(float(by_look.max(1).sum()) / len(members))
     if bank.has_hidden_attributes:
         return Unavailable("with hidden attributes and several steps the best memoryless policy is not computed")
     if time_aware or np.isclose(_greedy_return(bank, level), optimal_return, rtol=0.0, atol=1e-12):
@@ -147,7 +147,7 @@ def _greedy_return(bank: Bank, level: int) -> float:
     values = np.zeros(bank.n_instances)
     for _ in range(bank.horizon):
         values = (greedy * (bank.mean_rewards + bank.backup(values, level))).sum(1)
-    return float(bank.start_probabilities(level) @ values)
+    return float(values[bank.levels[level]].mean())
 
 
 def _plain(quantity: Quantity) -> dict[str, Any]:

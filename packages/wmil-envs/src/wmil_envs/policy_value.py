@@ -101,10 +101,10 @@ def _advance(bank: Bank, taken: Floats, level: int) -> Floats:
 def _checked(probabilities: npt.NDArray[np.floating], n: int, n_actions: int) -> Floats:
     if probabilities.shape != (n, n_actions):
         raise ValueError(f"the policy must return probabilities of shape ({n}, {n_actions}), not {probabilities.shape}")
-    probabilities = probabilities.astype(np.float64)
-    if not np.allclose(probabilities.sum(1), 1.0, atol=1e-4):
+    exact = probabilities.astype(np.float64)
+    if not np.allclose(exact.sum(1), 1.0, atol=1e-4):
         raise ValueError("the policy's action probabilities must sum to 1")
-    return probabilities
+    return exact
 
 
 @lru_cache(maxsize=64)

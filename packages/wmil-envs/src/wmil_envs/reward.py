@@ -40,4 +40,5 @@ def checked_weights(weights: Sequence[float]) -> RewardVector:
 
 def scalarise(vectors: npt.NDArray[np.float64], weights: RewardVector) -> npt.NDArray[np.float64]:
     """The weighted sum (...,) of reward vectors (..., 3); each component is weighted once, here and nowhere else."""
-    return vectors @ np.asarray(weights)
+    rewards: npt.NDArray[np.float64] = vectors @ np.asarray(weights)
+    return rewards

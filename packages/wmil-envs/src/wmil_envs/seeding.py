@@ -49,14 +49,15 @@ def env_keys(seed: int, num_envs: int, stream: int, group_size: int = 1) -> Keys
     return mix(mix(seeds + _GOLDEN) + np.uint64(stream * int(_GOLDEN) % 2**64))
 
 
-def words(keys: Keys, counters: Keys) -> Keys:
+def words(keys: Keys, counters: Counters | Keys) -> Keys:
     """Random 64-bit words, a function of key and counter; the two shapes broadcast."""
-    return mix(keys + np.atleast_1d(counters) * _GOLDEN)
+    return mix(keys + np.atleast_1d(counters).astype(np.uint64) * _GOLDEN)
 
 
-def uniforms(keys: Keys, counters: Keys) -> npt.NDArray[np.float64]:
+def uniforms(keys: Keys, counters: Counters) -> npt.NDArray[np.float64]:
     """Random numbers in [0, 1) with 53 bits, a function of key and counter."""
-    return (words(keys, counters) >> np.uint64(11)) * 2.0**-53
+    drawn: npt.NDArray[np.float64] = (words(keys, counters) >> np.uint64(11)) * np.float64(2.0**-53)
+    return drawn
 
 
 def below(keys: Keys, counters: Counters, n: Counters) -> Counters:
@@ -65,7 +66,7 @@ def below(keys: Keys, counters: Counters, n: Counters) -> Counters:
     A 64-bit word serves four counters where n is a power of two, and two, with a bias below n / 2^32, elsewhere.
     """
     masked = _lane(words(keys, (counters >> 2).astype(np.uint64) | _MASKED), counters & 3, 16) & (n - 1)
-    halves = _lane(words(keys, (counters >> 1).astype(np.uint64)), counters & 1, 32) & 0xFFFFFFFF
+    halves = _lane(words(keys, counters >> 1), counters & 1, 32) & 0xFFFFFFFF
     return np.where(_is_power_of_two(n), masked, (halves.view(np.uint64) * n.astype(np.uint64) >> _S32).view(np.int64))
 
 

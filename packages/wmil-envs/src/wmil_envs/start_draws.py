@@ -27,7 +27,8 @@ class StartDraws:
         self._world, self._keys = world, keys
         self._level, self._first = -1, 0
         self._places: Integers = np.empty((0, len(keys)), dtype=np.int64)
-        self._cells = self._rows = self._places
+        self._cells: Integers = self._places
+        self._rows: Rows = self._places.astype(np.int32)
         self._is_gathered = False
 
     def together(self, episode: int, level: int) -> tuple[Integers, Rows]:

@@ -61,7 +61,7 @@ class SymbolicEnv(gym.Env[Any, Any]):
             self._starts = list(np.ascontiguousarray(world.starts[:, :n_columns]))
             self._outcomes = list(np.ascontiguousarray(world.outcomes[:, :n_columns]))
             self._scores, self._right = world.scores.tolist(), world.right.tolist()
-            self._following = None if world.following is None else world.following.tolist()
+            self._following: list[int] = [] if world.following is None else world.following.tolist()
             self._shows_steps_left = world.observation.steps_left
         self._is_ahead = False
         self._upcoming: list[int] = []

@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 from wmil_envs import rendering, seeding
 from wmil_envs.attribute import Attribute
 from wmil_envs.bank import Bank
+from wmil_envs.batch_arguments import checked_actions, checked_instances, checked_levels, checked_mask
 from wmil_envs.observation import Rows
 from wmil_envs.oracle import Oracle
 from wmil_envs.parent import Parent
@@ -46,7 +47,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         **arguments: those of `World` and of the task.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's)
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
 
     def __init__(
         self,
@@ -79,7 +80,8 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         self._everyone, self._no_one = np.ones(num_envs, dtype=np.bool_), np.zeros(num_envs, dtype=np.bool_)
         self._counts_rewards = self.world.info == "full" or self.world.reward_weights != GOAL_ONLY
         self._counts_right = self.world.info == "full" or self.world.curriculum is not None
-        self._episode: int | Integers | None = None
+        self._seed: int | None = None
+        self._episode: int | Integers = -1
         """Number of the current episode, from 0; one for all envs until `reset_mask` sets some apart."""
         self._step: int | Integers = 0
         """Answers given in the current episode; one number or one for each env, like `_episode`."""
@@ -127,7 +129,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
     @property
     def is_seeded(self) -> bool:
         """Whether a first reset has been made."""
-        return self._episode is not None
+        return self._seed is not None
 
     # Episodes.
 
@@ -151,11 +153,11 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         instance, level = options.pop("instance", None), options.pop("level", None)
         if options:
             raise ValueError(f"reset takes the options instance, level and reset_mask, not {sorted(options)}")
-        if resets is not None and (level is not None or seed is not None or self._episode is None):
+        if resets is not None and (level is not None or seed is not None or self._seed is None):
             raise ValueError("reset_mask comes after a first reset of all envs, and without a seed or a level")
-        instances = None if instance is None else self._checked_instances(instance)
-        levels = None if level is None else self._checked_levels(level)
-        if seed is not None or self._episode is None:
+        instances = None if instance is None else checked_instances(instance, self.num_envs, self.bank)
+        levels = None if level is None else checked_levels(level, self.num_envs, self.task)
+        if seed is not None or self._seed is None:
             self._take_seed(int(self.np_random.integers(2**32)) if seed is None else seed)
         if resets is None:
             self._fixed_levels = levels
@@ -164,6 +166,13 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
             rows = self._begin_some(resets, instances)
         self._reset_is_due = bool(np.any(self._step == self.world.horizon))
         return self._encoded(rows), self._reset_infos(self._everyone if resets is None else resets)
+
+    def _checked_mask(self, mask: Any) -> Bools | None:
+        if mask is None:
+            return None
+        if self.autoreset_mode is not AutoresetMode.DISABLED:
+            raise ValueError('reset_mask needs an env made with autoreset_mode="disabled"')
+        return checked_mask(mask, self.num_envs)
 
     def _take_seed(self, seed: int) -> None:
         def keys(stream: int, group_size: int = 1) -> npt.NDArray[np.uint64]:
@@ -180,7 +189,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _begin(self, instances: Integers | None = None) -> Rows:
         """Begin the next episode everywhere; the first observations (n, n_columns)."""
-        self._episode, self._step = self._episode + 1, 0  # type: ignore[operator]  # seeded by now
+        self._episode, self._step = self._episode + 1, 0
         if self._counts_right:
             self._n_right = np.zeros(self.num_envs, dtype=np.int64)
         self._levels = self._next_levels(self._everyone)
@@ -193,7 +202,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _begin_some(self, resets: Bools, instances: Integers | None) -> Rows:
         """Begin the next episode where `resets` says so; the observations (n, n_columns) of all envs."""
-        self._episode = np.where(resets, self._episode + 1, self._episode)  # type: ignore[operator]  # seeded by now
+        self._episode = np.where(resets, self._episode + 1, self._episode)
         self._step = np.where(resets, 0, self._step)
         self._n_right = np.where(resets, 0, self._n_right)
         self._levels = np.where(resets, self._next_levels(resets), self._levels)
@@ -212,7 +221,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         if self.world.curriculum is None:
             return self.world.level
         levels = np.zeros(self.num_envs, dtype=np.int64)
-        episodes = np.broadcast_to(np.asarray(self._episode).astype(np.uint64), (self.num_envs,))
+        episodes = np.asarray(self._episode)
         levels[resets] = self.world.curriculum.sample(seeding.uniforms(self._level_keys, episodes)[resets])
         return levels
 
@@ -231,8 +240,8 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
             ValueError: actions of another shape, type or range.
             gymnasium.error.ResetNeeded: before the first reset or, without autoreset, after an episode's end.
         """
-        actions = self._checked_actions(actions)
-        if self._episode is None:
+        actions = checked_actions(actions, self.num_envs, self.world.n_actions)
+        if self._seed is None:
             raise ResetNeeded("call reset before the first step")
         if self._reset_is_due:
             return self._step_after_the_end()
@@ -260,7 +269,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         if world.outcomes is not None:
             rows = world.outcomes.take(cells, axis=0)[:, : observation.n_columns]
             if world.horizon > 1:
-                self._base = world.following.take(cells)
+                self._base = self._following(cells)
         else:
             self._base = self._following(cells)
             says_right = world.says_right.take(cells)
@@ -311,13 +320,14 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         instances, actions = np.divmod(cells, world.n_actions)
         assert self.bank.successor_probabilities is not None
         cumulative = self.bank.successor_probabilities[instances, actions].cumsum(-1)
-        drawn = seeding.uniforms(self._successor_keys, self._counters().astype(np.uint64))
+        drawn = seeding.uniforms(self._successor_keys, self._counters())
         chosen = (drawn[:, None] >= cumulative[:, :-1]).sum(-1)
-        return successors[instances, actions, chosen] * world.n_actions
+        following: Integers = successors[instances, actions, chosen] * world.n_actions
+        return following
 
     def _counters(self) -> Integers:
         """A number for each step of an env's life, never used twice: () or (n,)."""
-        return np.asarray(self._episode) * self.world.horizon + self._step
+        return np.asarray(self._episode * self.world.horizon + self._step)
 
     # Infos.
 
@@ -376,7 +386,8 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
                 "this env reveals the score of the chosen action only; make it with reveals_all_actions=True, and say "
                 "so beside every result"
             )
-        return self.bank.scores[self._base // self.world.n_actions]
+        scores: Floats = self.bank.scores[self._base // self.world.n_actions]
+        return scores
 
     def cells_ahead(self, episode: int) -> list[int]:
         """The first cells of env 0 in this episode and some that follow, the last one first."""
@@ -402,7 +413,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             gymnasium.error.ResetNeeded: there is no state before the first reset.
         """
-        if self._episode is None:
+        if self._seed is None:
             raise ResetNeeded("there is no state to save before the first reset")
         curriculum = self.world.curriculum
         arrays = {name: np.array(getattr(self, f"_{name}")) for name in _ARRAYS}
@@ -435,51 +446,7 @@ class SymbolicVectorEnv(VectorEnv[Any, Any, Any]):
         for name in _INTS_OR_ARRAYS:
             setattr(self, f"_{name}", _plain(state[name]))
 
-    # What callers may pass.
 
-    def _checked_actions(self, actions: Any) -> Integers:
-        n, n_actions = self.num_envs, self.world.n_actions
-        if type(actions) is not np.ndarray or actions.dtype is not _INT64 or actions.shape != (n,):
-            given = np.asarray(actions)
-            if given.shape != (n,):
-                raise ValueError(f"actions must have the shape ({n},), one for each env, not {given.shape}")
-            if given.dtype.kind not in "iu":
-                raise ValueError(f"actions must be integers, not {given.dtype}")
-            actions = given.astype(np.int64)
-        # One pass for both ends of the range: as an unsigned number a negative action is huge.
-        if np.maximum.reduce(actions.view(np.uint64)) >= n_actions:
-            wrong = actions[(actions < 0) | (actions >= n_actions)][0]
-            raise ValueError(f"actions must be at least 0 and below {n_actions}, not {wrong}")
-        return actions
-
-    def _checked_mask(self, mask: Any) -> Bools | None:
-        if mask is None:
-            return None
-        if self.autoreset_mode is not AutoresetMode.DISABLED:
-            raise ValueError('reset_mask needs an env made with autoreset_mode="disabled"')
-        mask = np.asarray(mask)
-        if mask.dtype != np.bool_ or mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(f"reset_mask must be a boolean array ({self.num_envs},) with at least one True")
-        return mask
-
-    def _checked_instances(self, instances: Any) -> Integers:
-        given = np.asarray(instances)
-        if given.dtype.kind not in "iu" or given.shape not in ((), (self.num_envs,)):
-            raise ValueError(f"the option instance must be an integer or an array ({self.num_envs},) of integers")
-        if given.min() < 0 or given.max() >= self.bank.n_instances:
-            raise ValueError(f"the option instance must be at least 0 and below {self.bank.n_instances}, not {instances}")
-        return np.full(self.num_envs, given, dtype=np.int64)
-
-    def _checked_levels(self, levels: Any) -> int | Integers:
-        if np.ndim(levels) == 0:
-            return self.task.level_index(levels)
-        given = np.array([self.task.level_index(level) for level in levels], dtype=np.int64)
-        if given.shape != (self.num_envs,):
-            raise ValueError(f"the option level must be an integer or an array ({self.num_envs},) of integers")
-        return given
-
-
-_INT64 = np.dtype(np.int64)
 _ARRAYS = ("base", "rows", "n_right", "last_answers")
 _INTS_OR_ARRAYS = ("episode", "step", "levels", "fixed_levels")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +87,8 @@ class Task(ABC):
         """What an action says, for people and language models."""
         return f"the answer {self.answer_of_action[action]}"
 
-    def level_index(self, level: int | None) -> int:
-        """The level's number, the default one for None.
+    def level_index(self, level: Any) -> int:
+        """The number of a level that a caller named, the default one for None.
 
         Raises:
             ValueError: there is no such level.

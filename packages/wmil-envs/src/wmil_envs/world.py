@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from functools import cached_property, lru_cache
 from importlib import import_module
+from inspect import signature
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -52,7 +53,9 @@ class World:
         self.level = self.task.level_index(level)
         self.curriculum = None if curriculum is None else make_curriculum(curriculum, len(self.task.levels))
         self.parent = make_parent(parent, self.task)
-        self.bank = _rule_bank(self.task) if isinstance(self.parent, RuleParent) else compile_bank(self.task, self.parent)
+        self.bank = (
+            _rule_bank(self.task) if isinstance(self.parent, RuleParent) else compile_bank(self.task, self.parent)
+        )
         self.time_aware = time_aware
         self.observation = Observation(self.bank, time_aware=time_aware, form=obs)
         self.info = info
@@ -113,9 +116,9 @@ def _make_task(task: Task | str, arguments: dict[str, Any]) -> Task:
     known = [field.name for field in fields(task_class)]
     for argument in arguments:
         if argument not in known:
-            world = [name for name in World.__init__.__kwdefaults__]
-            near = difflib.get_close_matches(argument, [*known, *world], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(sorted([*known, *world]))}"
+            known += [parameter.name for parameter in signature(World).parameters.values()][1:-1]
+            near = difflib.get_close_matches(argument, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(sorted(known))}"
             raise TypeError(f"{task_class.name} takes no argument {argument!r}{hint}")
     return task_class(**arguments)
 

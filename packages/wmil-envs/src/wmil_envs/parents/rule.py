@@ -28,7 +28,7 @@ class RuleParent:
         return self.task.instances(level)
 
     def judge(self, states: States, actions: Actions) -> Scores:
-        return (self.task.correct_actions(states) == actions).astype(np.float64)
+        return np.equal(self.task.correct_actions(states), actions).astype(np.float64)
 
     def transition(self, states: States, actions: Actions) -> States | None:
         if self._successors is None:

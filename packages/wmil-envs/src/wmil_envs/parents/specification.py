@@ -20,8 +20,8 @@ def make_parent(specification: ParentSpecification, task: Task) -> Parent:
     """The parent that a specification describes.
 
     Args:
-        specification: None or `"rule"`; `{"kind": "noisy", "flip": 0.1}`; `{"kind": "recorded", "path": "scores.json"}`.
-            The last two stand on another parent, `"of"`, the rule by default.
+        specification: None or `"rule"`; `{"kind": "noisy", "flip": 0.1}`;
+            `{"kind": "recorded", "path": "scores.json"}`. The last two stand on another parent, `"of"`, the rule by default.
         task: the task whose questions the parent sets and judges.
 
     Raises:

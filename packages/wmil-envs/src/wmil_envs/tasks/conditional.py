@@ -16,10 +16,49 @@ _SHAPES, _COUNTS, _COLOURS = ("circle", "square"), ("0", "1", "2", "3"), ("blue"
 
 @dataclass(frozen=True, kw_only=True)
 class Conditional(Task):
-    """Sixteen answers from up to three conditions.
+    """Answer by shape, count and colour.
 
-    The shape names a block of four (circle 0-3, square 4-7), the count picks inside the block, red adds 8. A level with
-    fewer conditions leaves the others out; a condition left out adds nothing.
+    ## Description
+
+    Three conditions make sixteen answers: the shape names a block of four (circle 0 to 3, square 4 to 7), the count
+    from 0 to 3 picks inside the block, and red adds 8. No two states share an answer, so each condition matters.
+
+    Levels: shape; shape and count; shape, count and colour (default). They are nested: a condition that is left out is
+    absent from the observation and adds nothing.
+
+    ## Observation space
+
+    `AttributeSpace(shape=2, count=5, colour=3, last_action=17, feedback=3)`, a `MultiDiscrete`. `count` is the number
+    plus 1 and `colour` is 1 for blue and 2 for red; 0 is absent.
+    After the task's own columns come `last_action` (0 for none, else the action plus 1) and `feedback` (none, wrong,
+    right), both absent before the first answer, and `steps_left` where an episode has several steps.
+
+    ## Action space
+
+    `Discrete(16)`, at every level.
+
+    ## Reward
+
+    1 for the right action, 0 for any other, as the parent judges it.
+
+    ## Episode end
+
+    After `horizon` answers, by `terminated`. Success never ends an episode, and `truncated` comes from an outer time
+    limit only.
+
+    ## Oracles
+
+    For one step and the rule parent: random return 1/16, best memoryless and optimal return 1, world-model floor 0 for
+    every attribute, at every level.
+
+    ## Arguments
+
+    Every environment also takes `horizon`, `dynamics`, `alphabet`, `level`, `curriculum`, `parent`, `time_aware`,
+    `obs`, `info`, `reward_weights`, `reveals_all_actions` and `render_mode`; `SymbolicEnv` describes them.
+
+    ## Version history
+
+    v0: first version.
     """
 
     name = "Conditional"
@@ -45,7 +84,8 @@ class Conditional(Task):
 
     def answers(self, states: States) -> Actions:
         shape, count, colour = states.T.astype(np.int64)
-        return 4 * shape + np.maximum(count - 1, 0) + 8 * (colour == 2)
+        answers: Actions = 4 * shape + np.maximum(count - 1, 0) + 8 * (colour == 2)
+        return answers
 
     def describe(self, state: npt.NDArray[np.int32]) -> str:
         shape, count, colour = (attribute.label(int(v)) for attribute, v in zip(self.attributes, state, strict=True))

@@ -13,7 +13,52 @@ from wmil_envs.task import Actions, States, Task
 
 @dataclass(frozen=True, kw_only=True)
 class PatternEcho(Task):
-    """Echo one of `n_symbols` symbols; a level restricts the symbols shown, never the actions."""
+    """Answer with the symbol shown.
+
+    ## Description
+
+    The parent shows one of `n_symbols` symbols, and the action that means the same symbol is right. It is the smallest
+    world in which anything can be learnt: as many facts as symbols, each worth one bit of reward at a time. With
+    `alphabet` the actions mean the symbols in another order, so that copying a number is no solution.
+
+    Levels: half of the symbols, all symbols (default); with 16 symbols or more, a quarter comes first. A level
+    restricts the symbols shown, never the actions.
+
+    ## Observation space
+
+    `AttributeSpace(symbol=n_symbols, last_action=n_symbols + 1, feedback=3)`, a `MultiDiscrete`.
+    After the task's own columns come `last_action` (0 for none, else the action plus 1) and `feedback` (none, wrong,
+    right), both absent before the first answer, and `steps_left` where an episode has several steps.
+
+    ## Action space
+
+    `Discrete(n_symbols)`.
+
+    ## Reward
+
+    1 for the right action, 0 for any other, as the parent judges it.
+
+    ## Episode end
+
+    After `horizon` answers, by `terminated`. Success never ends an episode, and `truncated` comes from an outer time
+    limit only.
+
+    ## Oracles
+
+    For one step and the rule parent: random return 1 / n_symbols, best memoryless and optimal return 1, world-model
+    floor 0 for every attribute. With `dynamics="fresh"` the next symbol cannot be foreseen: its floor is
+    (n - 1) / n^2 for n symbols shown.
+
+    ## Arguments
+
+    `n_symbols=8`: symbols, and actions; at least 2.
+    Every environment also takes `horizon`, `dynamics`, `alphabet`, `level`, `curriculum`, `parent`, `time_aware`,
+    `obs`, `info`, `reward_weights`, `reveals_all_actions` and `render_mode`; `SymbolicEnv` describes them.
+
+    ## Version history
+
+    v0: first version.
+    """
 
     n_symbols: int = 8
     """Symbols, and actions: at least 2."""

@@ -17,11 +17,51 @@ _RULES = ("repeat the first difference", "repeat the last difference")
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceNext(Task):
-    """Say which of `n_symbols` numbers follows two or three shown ones.
+    """Continue a sequence of numbers.
 
-    With differences d1 and d2 between the shown numbers the next one repeats d1, which covers constant steps (d1 = d2)
-    and alternating ones. On the last level a hidden rule decides between d1 and d2: without memory of the feedback,
-    half of its questions can be answered.
+    ## Description
+
+    The parent shows two or three numbers, and the action that means the next one is right. With differences d1 and d2
+    between the numbers the next one repeats d1, modulo `n_symbols`: that continues constant steps (d1 = d2) as well as
+    alternating ones. On the last level a hidden rule decides whether d1 or d2 is repeated.
+
+    Levels: count on from 2 numbers, count on from 3, arithmetic (any step, up or down, within the range; default),
+    modular (any step, wrapping around), alternating (d1 and d2 differ), hidden rule.
+
+    ## Observation space
+
+    `AttributeSpace(element_1=n_symbols + 1, element_2=n_symbols, element_3=n_symbols, last_action=n_symbols + 1,
+    feedback=3)`, a `MultiDiscrete`. `element_1` is the number plus 1, and 0, absent, where two numbers are shown.
+    After the task's own columns come `last_action` (0 for none, else the action plus 1) and `feedback` (none, wrong,
+    right), both absent before the first answer, and `steps_left` where an episode has several steps.
+
+    ## Action space
+
+    `Discrete(n_symbols)`.
+
+    ## Reward
+
+    1 for the right action, 0 for any other, as the parent judges it.
+
+    ## Episode end
+
+    After `horizon` answers, by `terminated`. Success never ends an episode, and `truncated` comes from an outer time
+    limit only.
+
+    ## Oracles
+
+    For one step and the rule parent: random return 1 / n_symbols and optimal return 1 at every level. What is visible
+    decides the answer, so the best memoryless return is 1 too, but for the level with the hidden rule, where it is 1/2.
+
+    ## Arguments
+
+    `n_symbols=8`: numbers that a sequence is made of, and actions; at least 4.
+    Every environment also takes `horizon`, `dynamics`, `alphabet`, `level`, `curriculum`, `parent`, `time_aware`,
+    `obs`, `info`, `reward_weights`, `reveals_all_actions` and `render_mode`; `SymbolicEnv` describes them.
+
+    ## Version history
+
+    v0: first version.
     """
 
     n_symbols: int = 8
@@ -76,7 +116,8 @@ class SequenceNext(Task):
         first, second, third, rule = states.T.astype(np.int64)
         last_difference = third - second
         first_difference = np.where(first == _ABSENT, last_difference, second - (first - 1))
-        return (third + np.where(rule == 0, first_difference, last_difference)) % self.n_symbols
+        following: Actions = (third + np.where(rule == 0, first_difference, last_difference)) % self.n_symbols
+        return following
 
     def describe(self, state: npt.NDArray[np.int32]) -> str:
         first, second, third, rule = (int(value) for value in state)

@@ -11,7 +11,9 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 
 from wmil_envs.reward import RewardVector
 
-_REWARD_SPACE = {"low": 0.0, "high": 1.0, "shape": (len(RewardVector._fields),), "dtype": np.float64}
+
+def _reward_space() -> spaces.Box[Any]:
+    return spaces.Box(0.0, 1.0, (len(RewardVector._fields),), dtype=np.float64)
 
 
 def _require_full_info(env: Any) -> None:
@@ -30,7 +32,7 @@ class VectorReward(gym.Wrapper[Any, Any, Any, Any]):
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         _require_full_info(env)
         super().__init__(env)
-        self.reward_space = spaces.Box(**_REWARD_SPACE)
+        self.reward_space = _reward_space()
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         obs, _, terminated, truncated, info = self.env.step(action)
@@ -47,7 +49,7 @@ class BatchVectorReward(VectorWrapper[Any, Any, Any, Any, Any]):
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         _require_full_info(env)
         super().__init__(env)
-        self.reward_space = spaces.Box(**_REWARD_SPACE)
+        self.reward_space = _reward_space()
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         obs, rewards, terminations, truncations, infos = self.env.step(actions)

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import pickle
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+from wmil_envs.registration import ROWS
+
+VARIANTS = [
+    {},
+    {"horizon": 3, "dynamics": "fresh"},
+    {"obs": "onehot"},
+    {"obs": "dict"},
+    {"info": "full", "horizon": 2, "dynamics": "respond"},
+    {"curriculum": "uniform"},
+    {"parent": {"kind": "noisy", "flip": 0.2}},
+    {"alphabet": 3},
+    {"render_mode": "rgb_array"},
+]
+
+
+@pytest.mark.parametrize("arguments", VARIANTS, ids=str)
+def test_gymnasium_finds_nothing_wrong(env_id: str, arguments: dict) -> None:
+    env = gym.make(env_id, **arguments).unwrapped
+    check_env(env, skip_render_check=arguments.get("render_mode") is None)
+
+
+@pytest.mark.parametrize("arguments", VARIANTS, ids=str)
+def test_stable_baselines_finds_nothing_wrong(env_id: str, arguments: dict) -> None:
+    sb3_check_env(gym.make(env_id, **arguments).unwrapped, warn=True)
+
+
+@pytest.mark.parametrize("arguments", VARIANTS, ids=str)
+def test_a_spec_travels_as_json(env_id: str, arguments: dict) -> None:
+    env = gym.make(env_id, **arguments)
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert again.unwrapped.task == env.unwrapped.task
+    first, _ = env.reset(seed=5)
+    second, _ = again.reset(seed=5)
+    np.testing.assert_equal(first, second)
+
+
+def test_a_spec_travels_as_a_pickle(env_id: str) -> None:
+    spec = pickle.loads(pickle.dumps(gym.make(env_id, horizon=2).spec))
+    assert gym.make(spec).unwrapped.horizon == 2
+
+
+def test_an_env_travels_as_a_pickle(env_id: str) -> None:
+    env = gym.make(env_id, horizon=2)
+    env.reset(seed=3)
+    copy = pickle.loads(pickle.dumps(env))
+    for action in (1, 2):
+        np.testing.assert_equal(env.step(action), copy.step(action))
+
+
+def test_the_module_can_be_part_of_the_id(env_id: str) -> None:
+    assert gym.make(f"wmil_envs:{env_id}").unwrapped.task.n_actions >= 2
+
+
+def test_make_vec_finds_the_native_vector_env(env_id: str) -> None:
+    env = gym.make_vec(env_id, num_envs=3)
+    assert type(env.unwrapped).__name__ == "SymbolicVectorEnv"
+    assert env.spec.kwargs["vectorization_mode"] == "vector_entry_point"
+
+
+def test_make_puts_no_wrapper_around_the_env(env_id: str) -> None:
+    env = gym.make(env_id)
+    assert env is env.unwrapped
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_an_unknown_argument_is_refused_with_the_nearest_one(row) -> None:
+    with pytest.raises(TypeError, match="did you mean 'horizon'"):
+        gym.make(row.id, horizn=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"horizon": 0}, "horizon must be at least 1, not 0"),
+        ({"dynamics": "slow"}, "dynamics must be one of same, fresh, permute, respond, not 'slow'"),
+        ({"alphabet": -1}, "alphabet must be None or a number of at least 0"),
+        ({"level": 9}, "has the levels 0 .* not 9"),
+        ({"level": 0, "curriculum": "mastery"}, "a level or a curriculum, not both"),
+        ({"curriculum": "luck"}, "a curriculum is one of mastery, uniform, not 'luck'"),
+        ({"curriculum": {"kind": "mastery", "treshold": 1}}, "does not take these arguments"),
+        ({"parent": "nobody"}, "a parent is one of rule, noisy, recorded, not 'nobody'"),
+        ({"parent": {"kind": "noisy"}}, "takes \\['flip'\\], not \\[\\]"),
+        ({"obs": "pixels"}, "obs must be one of attributes, onehot, dict, not 'pixels'"),
+        ({"info": "all"}, "info must be one of lean, full, not 'all'"),
+        ({"reward_weights": (1, 2)}, "must be three finite numbers"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_refused_in_a_sentence(env_id: str, arguments: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        gym.make(env_id, **arguments)
+    with pytest.raises(ValueError, match=sentence):
+        gym.make_vec(env_id, num_envs=2, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"num_envs": 0}, "num_envs must be at least 1, not 0"),
+        ({"num_envs": 4, "group_size": 3}, "group_size must divide the 4 envs"),
+        ({"num_envs": 2, "autoreset_mode": "never"}, "one of next_step, same_step, disabled, not 'never'"),
+        ({"num_envs": 2, "render_mode": "human"}, "render_mode must be one of"),
+    ],
+    ids=str,
+)
+def test_bad_vector_arguments_are_refused_in_a_sentence(env_id: str, arguments: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        gym.make_vec(env_id, **arguments)
+
+
+@pytest.mark.parametrize(("name", "least"), [("PatternEcho", 2), ("SequenceNext", 4)])
+def test_too_few_symbols_are_refused(name: str, least: int) -> None:
+    gym.make(f"WMIL/{name}-v0", n_symbols=least)
+    with pytest.raises(ValueError, match=f"must be at least {least}, not {least - 1}"):
+        gym.make(f"WMIL/{name}-v0", n_symbols=least - 1)
