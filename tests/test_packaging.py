@@ -133,6 +133,7 @@ def test_a_wheel_holds_the_whole_package(package: str, tmp_path: Path) -> None:
         [sys.executable, "-m", "zipfile", "-l", str(wheel)], check=True, capture_output=True, text=True
     ).stdout
     source = ROOT / "packages" / package / "src"
-    for path in [*source.rglob("*.py"), *source.rglob("py.typed")]:
-        assert path.relative_to(source).as_posix() in listing
+    for path in source.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            assert path.relative_to(source).as_posix() in listing
     assert "licenses/LICENSE" in listing
