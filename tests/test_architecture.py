@@ -1,6 +1,7 @@
 """The shape of the repository: which way imports flow, and how files are named."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ MODULES = sorted(path for source in SOURCES.values() for path in source.rglob("*
 CONCEPTLESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
 ENVIRONMENT_LIBRARIES = {"wmil_envs", "gymnasium", "numpy"}
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:home|root|Users|work|tmp|opt|mnt|usr)/\w")
-NOT_OURS = {".git", ".venv", "_build", "_generated", "runs", "build", "dist", "__pycache__", "node_modules"}
+MADE_BY_COMMANDS = {"runs", "dist", "docs/_build", "docs/environments/generated"}
 TEXT_ENDINGS = {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".cff", ".sh", ".json", ".csv"}
 
 
@@ -44,12 +45,17 @@ def imported_modules(path: Path) -> Iterator[str]:
                 yield f"{module}.{alias.name}" if is_submodule else module
 
 
-def text_files() -> Iterator[Path]:
-    for path in ROOT.rglob("*"):
-        if path.is_file() and path.suffix in TEXT_ENDINGS:
-            parts = path.relative_to(ROOT).parts
-            if not NOT_OURS.intersection(parts) and not any(part.endswith("_cache") for part in parts):
-                yield path
+def our_files() -> Iterator[Path]:
+    """Every file that no command made; git is not asked, because the tree may have been exported without it."""
+    for folder, subfolders, files in os.walk(ROOT):
+        place = Path(folder).relative_to(ROOT)
+        subfolders[:] = [name for name in subfolders if not is_made_by_a_command(place / name)]
+        yield from (Path(folder, name) for name in files)
+
+
+def is_made_by_a_command(place: Path) -> bool:
+    is_hidden = place.name.startswith(".") and place.name not in {".ci", ".github"}
+    return is_hidden or place.name == "__pycache__" or place.as_posix() in MADE_BY_COMMANDS
 
 
 def test_imports_keep_the_contracts() -> None:
@@ -83,8 +89,7 @@ def test_the_library_imports_neither_benchmarks_nor_tests() -> None:
 
 
 def test_a_file_is_named_after_what_is_in_it() -> None:
-    nameless = [name_of(path) for path in ROOT.rglob("*.py") if path.stem in CONCEPTLESS_NAMES]
-    assert [name for name in nameless if not NOT_OURS.intersection(Path(name).parts)] == []
+    assert [name_of(path) for path in our_files() if path.stem in CONCEPTLESS_NAMES and path.suffix == ".py"] == []
 
 
 def test_every_folder_of_the_library_is_a_package() -> None:
@@ -95,7 +100,8 @@ def test_every_folder_of_the_library_is_a_package() -> None:
 def test_no_file_names_a_place_on_somebodys_machine() -> None:
     places = [
         f"{name_of(path)}:{number}: {line.strip()}"
-        for path in text_files()
+        for path in our_files()
+        if path.suffix in TEXT_ENDINGS
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if MACHINE_PATH.search(line)
     ]
