@@ -1,0 +1,1 @@
+"""Runs: frozen settings in, a folder with everything that was measured out."""

@@ -1,0 +1,189 @@
+"""What a run is made of, built from its settings: the environments and the learner."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import gymnasium as gym
+import torch
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.vec_env import VecEnv
+
+from wmil_agents.attachment import attach
+from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
+from wmil_agents.evaluation.evaluate import evaluate
+from wmil_agents.evaluation.evaluation import Evaluation
+from wmil_agents.evaluation.sampled import evaluation_seed
+from wmil_agents.policies.transformer_policy import TransformerPolicy
+from wmil_agents.reinforce import REINFORCE
+from wmil_agents.runs.ablations import ShuffledRewards, make_uniform
+from wmil_agents.runs.input_error import InputError, nearest
+from wmil_agents.runs.settings import Settings
+from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
+
+ALGORITHMS: dict[str, type[A2C | PPO]] = {"REINFORCE": REINFORCE, "A2C": A2C, "PPO": PPO}
+
+_OURS = {"self", "policy", "env", "policy_kwargs", "seed", "tensorboard_log", "verbose", "device", "_init_setup_model"}
+"""Arguments of an algorithm that other settings decide."""
+_TRAINING_ONLY = {"curriculum", "reward_weights", "group_size"}
+"""Arguments of our environments that change what is learnt from, not what is asked."""
+
+
+@dataclass
+class Experiment:
+    """A learner in its environments, with other ones to be evaluated in."""
+
+    settings: Settings
+    model: A2C | PPO
+    env: VecEnv
+    evaluation_env: VecEnv
+
+    def evaluate(self, n_episodes: int | None = None, level: int | None = None, *, exact: bool = True) -> Evaluation:
+        """What the policy does now; `n_episodes` and `exact` as in `wmil_agents.evaluation.evaluate`."""
+        return evaluate(
+            self.model,
+            self.evaluation_env,
+            n_episodes=n_episodes or self.settings.evaluation.episodes,
+            seed=evaluation_seed(self.settings.seed),
+            level=level,
+            exact=exact,
+        )
+
+    def close(self) -> None:
+        """Close all environments."""
+        self.env.close()
+        self.evaluation_env.close()
+
+
+def build_experiment(settings: Settings, *, evaluation_level: int | None = None) -> Experiment:
+    """Environments and learner, not yet trained.
+
+    Args:
+        settings: what to build.
+        evaluation_level: the level of the evaluation's environments; that of the training ones for None.
+
+    Raises:
+        InputError: something that the settings ask for does not exist or does not fit.
+    """
+    algorithm = ALGORITHMS[settings.learner.algorithm]
+    _check_learner(settings, algorithm)
+    if settings.logging.tensorboard and find_spec("tensorboard") is None:
+        raise InputError("TensorBoard is not installed: pip install 'wmil-agents[tensorboard]'")
+    env = evaluation_env = None
+    try:
+        with _as_input_error(f"the environment {settings.env.id} cannot be made"):
+            env = _make_env(settings, settings.env.arguments, settings.seed)
+            asked = settings.env.arguments
+            if _is_ours(settings.env.id):
+                asked = {name: value for name, value in asked.items() if name not in _TRAINING_ONLY}
+            if evaluation_level is not None:
+                asked = {**asked, "level": evaluation_level}
+            evaluation_env = _make_env(settings, asked, evaluation_seed(settings.seed))
+        with _as_input_error(f"the ablation {settings.ablation} is not possible"):
+            if settings.ablation == "shuffled_rewards":
+                env = ShuffledRewards(env, settings.seed)
+        with _as_input_error("the learner cannot be made"):
+            model = _make_model(settings, algorithm, env)
+    except InputError:
+        for made in (env, evaluation_env):
+            if made is not None:
+                made.close()
+        raise
+    return Experiment(settings, model, env, evaluation_env)
+
+
+@contextmanager
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """A block in which torch uses so many threads; afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _make_env(settings: Settings, arguments: dict[str, Any], seed: int) -> VecEnv:
+    id = settings.env.id
+    return make_batch_vec_env(f"wmil_envs:{id}" if _is_ours(id) else id, settings.n_envs, seed, **arguments)
+
+
+def _is_ours(id: str) -> bool:
+    return id.startswith("WMIL/")
+
+
+def _make_model(settings: Settings, algorithm: type[A2C | PPO], env: VecEnv) -> A2C | PPO:
+    policy, arguments = settings.policy, dict(settings.learner.arguments)
+    if settings.ablation == "no_baseline":
+        arguments["baseline"] = "none"
+    model = algorithm(
+        TransformerPolicy,
+        env,
+        policy_kwargs={
+            "max_parameters": policy.max_parameters,
+            "features_extractor_kwargs": {
+                "width": policy.width,
+                "n_layers": policy.n_layers,
+                "n_heads": policy.n_heads,
+                "readout": policy.readout,
+            },
+        },
+        seed=settings.seed,
+        device="cpu",
+        **arguments,
+    )
+    model = _with_world_model(settings, model)
+    if settings.ablation == "random_policy":
+        make_uniform(model.policy)
+    return model
+
+
+def _with_world_model(settings: Settings, model: A2C | PPO) -> A2C | PPO:
+    world_model = settings.world_model
+    scale = world_model_scale(settings)
+    loss = WorldModelLoss(
+        scale=scale,
+        hidden_width=world_model.hidden_width,
+        n_replayed=world_model.n_replayed,
+        predictable_only=world_model.predictable_only,
+    )
+    try:
+        return attach(model, [loss])
+    except ValueError as error:
+        if scale == 0.0:
+            return model  # not asked for, and these observations have nothing that its head could predict
+        raise InputError(f"{error}; or do without a world model: world_model.scale=0") from None
+
+
+def world_model_scale(settings: Settings) -> float:
+    """The weight of the world model's loss in this run, the ablation considered."""
+    return 0.0 if settings.ablation == "no_world_model" else settings.world_model.scale
+
+
+def _check_learner(settings: Settings, algorithm: type[A2C | PPO]) -> None:
+    known = set(inspect.signature(algorithm).parameters) - _OURS
+    for name in settings.learner.arguments:
+        if name in _OURS:
+            raise InputError(f"learner.arguments.{name} is decided by other settings, see `wmil train --help`")
+        if name not in known:
+            raise InputError(f"{settings.learner.algorithm} takes no argument {name!r}; {nearest(name, known)}")
+    if settings.ablation == "no_baseline" and algorithm is not REINFORCE:
+        raise InputError(f"the ablation no_baseline is one of REINFORCE, {settings.learner.algorithm} has a critic")
+    if settings.ablation == "no_world_model" and settings.world_model.scale == 0.0:
+        raise InputError("the ablation no_world_model takes nothing away where world_model.scale is 0")
+
+
+@contextmanager
+def _as_input_error(what: str) -> Iterator[None]:
+    """A block in which a refusal by a library is told as an `InputError`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, TypeError, OSError, ImportError, AssertionError, gym.error.Error) as error:
+        raise InputError(f"{what}: {' '.join(str(error).split())}") from error

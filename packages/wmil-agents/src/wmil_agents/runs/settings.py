@@ -1,0 +1,111 @@
+"""The settings of a run: frozen, checked, each with the sentence that `wmil train --help` shows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(ge=1)]
+Algorithm = Literal["REINFORCE", "A2C", "PPO"]
+Ablation = Literal["none", "random_policy", "shuffled_rewards", "no_baseline", "no_world_model"]
+
+
+class Section(BaseModel):
+    """Settings that belong together; values keep their types, and unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class EnvSettings(Section):
+    """What is learnt."""
+
+    id: str = "WMIL/PatternEcho-v0"
+    """Registered id of the environment; "module:id" imports a module first."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the environment, such as `level`, `horizon` or `parent`."""
+
+
+class LearnerSettings(Section):
+    """Who learns."""
+
+    algorithm: Algorithm = "REINFORCE"
+    """REINFORCE with a running-mean baseline, or Stable-Baselines3's A2C or PPO."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the algorithm, such as `learning_rate` or `baseline`; its own defaults hold for the rest."""
+
+
+class PolicySettings(Section):
+    """What the policy is made of."""
+
+    width: Positive = 64
+    """Size of a token."""
+    n_layers: Positive = 2
+    """Transformer blocks."""
+    n_heads: Positive = 4
+    """Attention heads of a block; must divide the width."""
+    readout: Literal["mean", "query", "max", "concat"] = "mean"
+    """Which tokens become the features: the attributes' mean or maximum, the query, or query and mean."""
+    max_parameters: Positive | None = 1_000_000
+    """A larger policy is refused; null lifts the limit."""
+
+
+class WorldModelSettings(Section):
+    """The world model that learns beside the policy, on the same features."""
+
+    scale: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.2
+    """Weight of its loss; at 0 its head exists but is not trained."""
+    hidden_width: Positive = 64
+    """Hidden units of its head."""
+    n_replayed: Annotated[int, Field(ge=0)] = 16
+    """Past transitions that it learns from beside each minibatch."""
+    predictable_only: bool = True
+    """Whether attributes that state and action do not determine are left out."""
+
+
+class EvaluationSettings(Section):
+    """How the policy is evaluated while it learns."""
+
+    interval: Positive = 200
+    """Environment steps between two evaluations; also at the start and the end."""
+    episodes: Annotated[int, Field(ge=2)] = 100
+    """Episodes of one evaluation where it cannot be exact."""
+
+
+class LoggingSettings(Section):
+    """What is written besides the metrics."""
+
+    interval: Positive = 100
+    """Updates between two rows of train/progress.csv."""
+    tensorboard: bool = False
+    """Whether TensorBoard's files are written into train/ as well."""
+
+
+class Settings(Section):
+    """Everything that decides a run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "run"
+    """Names the run's folder."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the weights, the actions and the environments: environment i has the seed `seed` + i."""
+    total_steps: Positive = 10_000
+    """Environment steps, all environments together."""
+    n_envs: Positive = 8
+    """Environments stepped together."""
+    n_threads: Positive = 1
+    """Threads that torch may use; for models as small as these one is fastest."""
+    ablation: Ablation = "none"
+    """What is cut out, to see its criterion fail: the policy's learning, the rewards' meaning, the baseline, the world
+    model's learning."""
+    env: EnvSettings = EnvSettings()
+    """What is learnt."""
+    learner: LearnerSettings = LearnerSettings()
+    """Who learns."""
+    policy: PolicySettings = PolicySettings()
+    """What the policy is made of."""
+    world_model: WorldModelSettings = WorldModelSettings()
+    """The world model that learns beside the policy."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How the policy is evaluated while it learns."""
+    logging: LoggingSettings = LoggingSettings()
+    """What is written besides the metrics."""

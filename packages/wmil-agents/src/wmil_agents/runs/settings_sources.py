@@ -1,0 +1,129 @@
+"""Settings from a preset or a YAML file, with overrides of the form a.b=value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from wmil_agents.runs.input_error import InputError, nearest
+from wmil_agents.runs.settings import Settings
+
+YAML_ENDINGS = {".yaml", ".yml"}
+
+
+def preset_names() -> list[str]:
+    """The names of the presets."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in _presets() if entry.name.endswith(".yaml"))
+
+
+def load_settings(source: str, overrides: Sequence[str] = ()) -> Settings:
+    """The settings of a preset or a file, with overrides.
+
+    Args:
+        source: the name of a preset, or the path of a YAML file.
+        overrides: such as `"policy.width=32"`, the value in YAML; later ones win.
+
+    Raises:
+        InputError: no such preset or file, text that is no YAML, or settings that are unknown or out of range.
+    """
+    document = _document(source)
+    for override in overrides:
+        _set(document, override)
+    return checked_settings(document, source)
+
+
+def checked_settings(document: dict[str, Any], source: str) -> Settings:
+    """The settings that a document describes.
+
+    Raises:
+        InputError: unknown or invalid settings; the sentence names the first.
+    """
+    _refuse_unknown(document, Settings, ())
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"the setting {name} ({source}) is not valid: {first['msg'][:1].lower()}{first['msg'][1:]}, "
+            f"not {first['input']!r}"
+        ) from None
+
+
+def _presets() -> Any:
+    return files("wmil_agents.presets").iterdir()
+
+
+def _document(source: str) -> dict[str, Any]:
+    if source in preset_names():
+        text = files("wmil_agents.presets").joinpath(f"{source}.yaml").read_text(encoding="utf-8")
+    elif Path(source).suffix in YAML_ENDINGS or Path(source).is_file():
+        try:
+            text = Path(source).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"the settings file {source} cannot be read: {_reason(error)}") from None
+    else:
+        raise InputError(f"{source!r} is neither a preset nor a YAML file; {nearest(source, preset_names())}")
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise InputError(f"{source} must hold settings by name, such as `total_steps: 10000`")
+    return document
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or "unknown reason" if isinstance(error, OSError) else "it is not text in UTF-8"
+
+
+def _set(document: dict[str, Any], override: str) -> None:
+    """Write one override into the document."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"an override has the form name=value, such as policy.width=32, not {override!r}")
+    place = document
+    for depth, key in enumerate(keys[:-1]):
+        if place.get(key) is None:
+            place[key] = {}
+        place = place[key]
+        if not isinstance(place, dict):
+            raise InputError(f"{'.'.join(keys[: depth + 1])} is a value, so {path.strip()} cannot be set inside it")
+    place[keys[-1]] = _value(text, override)
+
+
+def _value(text: str, override: str) -> Any:
+    """A value written in YAML; numbers such as 1e4, which YAML 1.1 takes for text, are numbers."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"the value of the override {override!r} is not valid YAML") from None
+    if isinstance(value, str):
+        try:
+            decimal = float(value)
+        except ValueError:
+            return value
+        return int(decimal) if decimal.is_integer() else decimal
+    return value
+
+
+def _refuse_unknown(document: Any, section: type[BaseModel], path: tuple[str, ...]) -> None:
+    """Name the first setting that does not exist, with the one most like it."""
+    if not isinstance(document, dict):
+        return
+    for key, value in document.items():
+        if key not in section.model_fields:
+            known = [".".join((*path, name)) for name in section.model_fields]
+            name = ".".join((*path, str(key)))
+            raise InputError(f"there is no setting {name!r}; {nearest(name, known)}")
+        annotation = section.model_fields[key].annotation
+        if get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            _refuse_unknown(value, annotation, (*path, key))
