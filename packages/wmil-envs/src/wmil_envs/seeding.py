@@ -23,9 +23,8 @@ REPLICATE_STRIDE = 65_536
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_LOW = np.uint64(0xFFFFFFFF)
-_MASKED = np.uint64(1 << 63)
-"""Set in the counters of draws below a power of two, so that no word is used twice."""
+_EIGHTHS = np.uint64(1 << 63)
+"""Set in the counters of words that serve eight draws, so that no word is used in two ways."""
 _S30, _S27, _S31, _S32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
 
 
@@ -63,38 +62,43 @@ def uniforms(keys: Keys, counters: Counters) -> npt.NDArray[np.float64]:
 def below(keys: Keys, counters: Counters, n: Counters) -> Counters:
     """Random integers in [0, n), a function of key, counter and n; all shapes broadcast.
 
-    A 64-bit word serves four counters where n is a power of two, and two, with a bias below n / 2^32, elsewhere.
+    A 64-bit word serves eight counters where n is a power of two up to 256, and two elsewhere, with a bias below
+    n / 2^32.
     """
-    masked = _lane(words(keys, (counters >> 2).astype(np.uint64) | _MASKED), counters & 3, 16) & (n - 1)
+    eighths = _lane(words(keys, (counters >> 3).astype(np.uint64) | _EIGHTHS), counters & 7, 8) & (n - 1)
     halves = _lane(words(keys, counters >> 1), counters & 1, 32) & 0xFFFFFFFF
-    return np.where(_is_power_of_two(n), masked, (halves.view(np.uint64) * n.astype(np.uint64) >> _S32).view(np.int64))
+    return np.where(draws_per_word(n) == 8, eighths, halves * n >> 32)
 
 
 def block_below(keys: Keys, first: int, n_counters: int, n: int) -> Counters:
-    """`below` for the counters first, first + 1, ... at once, (n_counters, n_envs); both are multiples of four."""
+    """`below` for the counters first, first + 1, ... at once, (n_counters, n_envs).
+
+    Both `first` and `n_counters` are multiples of `draws_per_word(n)`.
+    """
+    per_word = int(draws_per_word(n))
+    counters = np.arange(first // per_word, (first + n_counters) // per_word, dtype=np.uint64)[:, None]
     drawn = np.empty((n_counters, len(keys)), dtype=np.uint64)
-    if _is_power_of_two(n):
-        counters = np.arange(first // 4, (first + n_counters) // 4, dtype=np.uint64)[:, None] | _MASKED
-        mixed = words(keys, counters)
-        for lane in range(4):
-            np.right_shift(mixed, np.uint64(16 * lane), out=drawn[lane::4])
+    if per_word == 8:
+        mixed = words(keys, counters | _EIGHTHS)
+        for lane in range(per_word):
+            np.right_shift(mixed, np.uint64(8 * lane), out=drawn[lane::per_word])
         drawn &= np.uint64(n - 1)
     else:
-        counters = np.arange(first // 2, (first + n_counters) // 2, dtype=np.uint64)[:, None]
         mixed = words(keys, counters)
-        np.bitwise_and(mixed, _LOW, out=drawn[0::2])
+        np.bitwise_and(mixed, np.uint64(0xFFFFFFFF), out=drawn[0::2])
         np.right_shift(mixed, _S32, out=drawn[1::2])
         drawn *= np.uint64(n)
         drawn >>= _S32
     return drawn.view(np.int64)
 
 
+def draws_per_word(n: Any) -> Any:
+    """How many draws below n one 64-bit word serves: 8 or 2; of an int or of an array."""
+    return np.where((n & (n - 1) == 0) & (n <= 256), 8, 2)
+
+
 def _lane(mixed: Keys, lane: Counters, bits: int) -> Counters:
     return (mixed >> (lane * bits).astype(np.uint64)).view(np.int64)
-
-
-def _is_power_of_two(n: Any) -> Any:
-    return (n & (n - 1) == 0) & (n <= 1 << 16)
 
 
 def spawn_seeds(seed: int, n: int) -> list[int]:

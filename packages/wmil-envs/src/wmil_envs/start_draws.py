@@ -57,9 +57,10 @@ class StartDraws:
         return self._world.starts.take(cells // self._world.n_actions, axis=0)[:, : self._world.observation.n_columns]
 
     def _draw_block(self, episode: int, level: int) -> None:
-        self._first, self._level = episode & ~3, level
-        n_episodes = max(4, BLOCK // len(self._keys) & ~3)
         n_places = len(self._world.level_cells[level])
+        per_word = int(seeding.draws_per_word(n_places))
+        self._first, self._level = episode - episode % per_word, level
+        n_episodes = max(1, BLOCK // len(self._keys) // per_word) * per_word
         self._places = seeding.block_below(self._keys, self._first, n_episodes, n_places)
         self._is_gathered = self._places.size <= BLOCK
         if self._is_gathered:
@@ -68,4 +69,6 @@ class StartDraws:
     def _gather(self, places: Integers) -> tuple[Integers, Rows]:
         world, level = self._world, self._level
         rows = world.level_rows[level].take(places, axis=0)[..., : world.observation.n_columns]
+        if world.level_is_prefix[level]:  # a multiplication costs half of a gather
+            return places * world.n_actions, rows
         return world.level_cells[level].take(places), rows

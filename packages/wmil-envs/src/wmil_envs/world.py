@@ -80,6 +80,8 @@ class World:
         self.level_sizes = np.array([len(members) for members in bank.levels])
         self.level_cells = [members * bank.n_actions for members in bank.levels]
         """For each level the first cells (m,) of its start instances."""
+        self.level_is_prefix = [bool((members == np.arange(len(members))).all()) for members in bank.levels]
+        """For each level whether its start instances are the first ones, in order."""
         self.level_rows = [self.starts.take(members, axis=0) for members in bank.levels]
         """For each level the first observations (m, width) of its start instances."""
         self._offsets = np.cumsum([0, *self.level_sizes[:-1]])

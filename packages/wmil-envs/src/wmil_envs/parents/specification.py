@@ -21,7 +21,8 @@ def make_parent(specification: ParentSpecification, task: Task) -> Parent:
 
     Args:
         specification: None or `"rule"`; `{"kind": "noisy", "flip": 0.1}`;
-            `{"kind": "recorded", "path": "scores.json"}`. The last two stand on another parent, `"of"`, the rule by default.
+            `{"kind": "recorded", "path": "scores.json"}`. The last two stand on another parent, `"of"`, which is the
+            rule by default.
         task: the task whose questions the parent sets and judges.
 
     Raises:
