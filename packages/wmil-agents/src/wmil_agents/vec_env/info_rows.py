@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,15 @@ def new_rows(info: Mapping[str, Any], n_envs: int) -> list[dict[str, Any]]:
 
     Environments of which the same is true and false get copies of one dict: several times as fast as writing each.
     """
-    flags = dict(islice(((key, info[key]) for key in info if _is_flag(key, info, n_envs)), MAX_FLAGS))
+    flags, rest = _parted(info, n_envs)
     kinds = np.zeros(n_envs, dtype=np.int64)
     for bit, values in enumerate(flags.values()):
         kinds += np.left_shift(values, bit, dtype=np.int64)
     kind_of_each = kinds.tolist()
     of_kind = {kind: {key: bool(kind >> bit & 1) for bit, key in enumerate(flags)} for kind in set(kind_of_each)}
     dicts: list[dict[str, Any]] = [of_kind[kind].copy() for kind in kind_of_each]
-    write_rows(dicts, {key: values for key, values in info.items() if key.removeprefix("_") not in flags})
+    if rest:
+        write_rows(dicts, rest)
     return dicts
 
 
@@ -80,14 +80,24 @@ def rows_at(rows: Sequence[Any], chosen: slice | NDArray[np.intp]) -> Sequence[A
     return rows[chosen] if isinstance(chosen, slice) else [rows[i] for i in chosen.tolist()]
 
 
-def _is_flag(key: str, info: Mapping[str, Any], n_envs: int) -> bool:
-    """Whether a key is true or false of every environment."""
-    values, mask = info[key], info.get(f"_{key}")
-    if not isinstance(values, np.ndarray) or values.dtype != np.bool_ or values.shape != (n_envs,):
-        return False
-    return not _is_passed_over(key, info) and (mask is None or is_all(mask))
+def _parted(info: Mapping[str, Any], n_envs: int) -> tuple[dict[str, NDArray[np.bool_]], dict[str, Any]]:
+    """What is true or false of every environment, and the rest with its masks."""
+    flags: dict[str, NDArray[np.bool_]] = {}
+    rest: dict[str, Any] = {}
+    for key, values in info.items():
+        if _is_passed_over(key, info):
+            continue
+        mask = info.get(f"_{key}")
+        is_flag = isinstance(values, np.ndarray) and values.dtype == np.bool_ and values.shape == (n_envs,)
+        if is_flag and len(flags) < MAX_FLAGS and (mask is None or is_all(mask)):
+            flags[key] = values
+        else:
+            rest[key] = values
+            if mask is not None:
+                rest[f"_{key}"] = mask
+    return flags, rest
 
 
 def _is_passed_over(key: str, info: Mapping[str, Any]) -> bool:
     """Whether a key is another's mask, or tells of the end of an episode."""
-    return key in EPISODE_END_KEYS or (key.startswith("_") and (key[1:] in info or key[1:] in EPISODE_END_KEYS))
+    return key in EPISODE_END_KEYS or (key[:1] == "_" and (key[1:] in info or key[1:] in EPISODE_END_KEYS))
