@@ -29,7 +29,12 @@ class Figure:
             return "for comparison"
         if self.value <= self.bound if self.better == "less" else self.value >= self.bound:
             return "met"
-        return f"missed by {abs(self.value - self.bound) / self.bound:.0%}"
+        return f"missed by {abs(self.value - self.bound) / self.bound:.1%}"
+
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> Figure:
+        """The figure that `to_dict` wrote."""
+        return cls(**{key: value for key, value in row.items() if key != "verdict"})
 
     def to_dict(self) -> dict[str, Any]:
         """The row of a CSV file."""

@@ -27,11 +27,15 @@ def markdown(figures: Iterable[Figure]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
-def page(title: str, remarks: Sequence[str], machine: Mapping[str, str], figures: Iterable[Figure]) -> str:
-    """A whole Markdown page: remarks, table, machine."""
-    about = "\n".join(f"- {name}: {value}" for name, value in machine.items())
-    paragraphs = "\n\n".join(remarks)
-    return f"# {title}\n\n{paragraphs}\n\n{markdown(figures)}\n## Machine\n\n{about}\n"
+def page(title: str, remarks: Sequence[str], machine: Mapping[str, str], figures: Sequence[Figure]) -> str:
+    """A whole Markdown page: remarks, the figures that have a bound, the others, the machine."""
+    bounded = [figure for figure in figures if figure.bound is not None]
+    others = [figure for figure in figures if figure.bound is None]
+    parts = [f"# {title}", *remarks, markdown(bounded).rstrip()]
+    if others:
+        parts += ["## For comparison", markdown(others).rstrip()]
+    parts += ["## Machine", "\n".join(f"- {name}: {value}" for name, value in machine.items())]
+    return "\n\n".join(parts) + "\n"
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
