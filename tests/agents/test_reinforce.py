@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
+from stable_baselines3.common.evaluation import evaluate_policy
+
+from wmil_agents.attachment import attach
+from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
+from wmil_agents.buffers.monte_carlo_buffer import MonteCarloBuffer
+from wmil_agents.reinforce import DEFAULT_N_STEPS, REINFORCE
+from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
+
+MakeEnv = Callable[..., BatchVecEnv]
+SMALL: dict[str, Any] = {"policy_kwargs": {"features_extractor_kwargs": {"width": 16}}}
+DECISIONS = torch.tensor([[symbol, 0, 0] for symbol in range(8)])
+
+
+def reinforce(env: Any, **kwargs: Any) -> REINFORCE:
+    return REINFORCE("TransformerPolicy", env, device="cpu", **{"seed": 0} | kwargs)
+
+
+def exact_success(model: REINFORCE) -> float:
+    with torch.no_grad():
+        return float(model.policy.get_distribution(DECISIONS).distribution.probs.diagonal().mean())
+
+
+class Solved(BaseCallback):
+    """Stops at 95 % exact success, and says at which step that was."""
+
+    steps: int | None = None
+
+    def _on_rollout_start(self) -> None:
+        if self.steps is None and exact_success(self.model) >= 0.95:  # type: ignore[arg-type]
+            self.steps = self.num_timesteps
+
+    def _on_step(self) -> bool:
+        return self.steps is None
+
+
+def steps_to_solve(model: REINFORCE, limit: int) -> int:
+    solved = Solved()
+    model.learn(limit, callback=solved)
+    return limit if solved.steps is None else solved.steps
+
+
+@pytest.mark.parametrize("scale", [None, WorldModelLoss().scale])
+def test_twenty_seeds_learn_pattern_echo_near_the_floor(make_env: MakeEnv, scale: float | None) -> None:
+    steps = []
+    for seed in range(20):
+        model = reinforce(make_env(), seed=seed)
+        if scale is not None:
+            attach(model, [WorldModelLoss(scale=scale)])
+        steps.append(steps_to_solve(model, limit=1_000))
+    assert np.median(steps) <= 240
+    assert max(steps) <= 600
+
+
+def test_a_policy_that_does_not_learn_stays_at_chance(make_env: MakeEnv) -> None:
+    model = reinforce(make_env(), learning_rate=0.0)
+    assert steps_to_solve(model, limit=1_000) == 1_000
+    assert exact_success(model) == pytest.approx(1 / 8, abs=0.01)
+
+
+@pytest.mark.parametrize("baseline", ["none", "learned"])
+def test_other_baselines_learn_too(make_env: MakeEnv, baseline: str) -> None:
+    assert steps_to_solve(reinforce(make_env(), baseline=baseline), limit=4_000) < 4_000
+
+
+def test_a_longer_horizon_is_learnt_from_whole_episodes(make_env: MakeEnv) -> None:
+    model = reinforce(make_env(horizon=3, dynamics="fresh"))
+    assert model.n_steps == 3
+    model.learn(6_000)
+    mean, _ = evaluate_policy(model, make_env(horizon=3, dynamics="fresh"), 80)
+    assert mean > 2.5
+    assert model.logger.name_to_value["train/complete_share"] == 1.0
+
+
+def test_the_policy_gradient_is_the_one_written_by_hand(make_env: MakeEnv) -> None:
+    model = reinforce(make_env(horizon=2), learning_rate=0.0, max_grad_norm=1e9, gamma=0.5, **SMALL)
+    model.rollout_buffer.running_mean.update(0.25)
+    model.learn(1)
+    policy, buffer = model.policy, model.rollout_buffer
+    attained = {name: p.grad.clone() for name, p in policy.named_parameters() if p.grad is not None}
+    rewards = buffer.rewards
+    returns = torch.as_tensor(np.stack([rewards[0] + 0.5 * rewards[1], rewards[1]]).T.flatten())
+    policy.zero_grad()
+    obs, actions = torch.as_tensor(buffer.observations), torch.as_tensor(buffer.actions).flatten()
+    (-(returns - 0.25) * policy.get_distribution(obs).log_prob(actions)).mean().backward()
+    for name, parameter in policy.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(attained[name], parameter.grad, atol=1e-6, rtol=0)
+
+
+def test_the_gradient_vanishes_at_a_deterministic_optimal_policy(make_env: MakeEnv) -> None:
+    trained = reinforce(make_env(), baseline="none")
+    steps_to_solve(trained, limit=4_000)
+    with torch.no_grad():
+        for parameter in trained.policy.action_net.parameters():
+            parameter *= 1_000.0
+    assert exact_success(trained) == 1.0
+    trained.lr_schedule = lambda _: 0.0
+    trained.learn(8)
+    assert trained.rollout_buffer.advantages.min() == 1.0
+    assert all(not parameter.grad.any() for parameter in trained.policy.parameters() if parameter.grad is not None)
+
+
+def test_n_steps_is_the_horizon_the_time_limit_or_the_default(make_env: MakeEnv) -> None:
+    class Endless(gym.Wrapper[Any, Any, Any, Any]):
+        spec = None
+
+    assert reinforce(make_env(), **SMALL).n_steps == 1
+    assert reinforce(make_env(horizon=5), **SMALL).n_steps == 5
+    assert reinforce(make_env(horizon=5), n_steps=20, **SMALL).n_steps == 20
+    assert reinforce("wmil_envs:WMIL/PatternEcho-v0", **SMALL).n_steps == 1
+    assert reinforce("CartPole-v1", **SMALL).n_steps == 500
+    assert reinforce(Endless(gym.make("CartPole-v1").unwrapped), **SMALL).n_steps == DEFAULT_N_STEPS
+
+
+def test_unfinished_episodes_are_left_out(make_env: MakeEnv) -> None:
+    model = reinforce(make_env(horizon=4), n_steps=6, **SMALL)
+    model.learn(1)
+    assert model.logger.name_to_value["train/complete_share"] == pytest.approx(4 / 6)
+    advantages = model.rollout_buffer.advantages.reshape(8, 6)  # flattened environment by environment
+    assert (advantages[:, 4:] == 0).all()
+
+
+def test_a_saved_model_is_loaded_and_goes_on(make_env: MakeEnv, tmp_path: Path) -> None:
+    model = reinforce(make_env(), **SMALL).learn(400)
+    model.save(tmp_path / "model")
+    loaded = REINFORCE.load(tmp_path / "model", env=make_env(), device="cpu")
+    assert isinstance(loaded.rollout_buffer, MonteCarloBuffer)
+    assert loaded.rollout_buffer.running_mean.value == model.rollout_buffer.running_mean.value != 0.0
+    obs = np.array([[3, 0, 0], [5, 0, 0]])
+    assert np.array_equal(model.predict(obs, deterministic=True)[0], loaded.predict(obs, deterministic=True)[0])
+    assert loaded.learn(80, reset_num_timesteps=False).num_timesteps == 480
+    assert REINFORCE.load(tmp_path / "model", device="cpu").predict(obs[0])[0].shape == ()
+
+
+def test_the_same_seed_gives_the_same_weights(make_env: MakeEnv) -> None:
+    first, second, third = (reinforce(make_env(), seed=seed, **SMALL).learn(80) for seed in (1, 1, 2))
+    vectors = [model.policy.parameters_to_vector() for model in (first, second, third)]
+    assert np.array_equal(vectors[0], vectors[1])
+    assert not np.array_equal(vectors[0], vectors[2])
+
+
+def test_callbacks_and_logger_keys_are_those_of_stable_baselines3(make_env: MakeEnv, tmp_path: Path) -> None:
+    callback = EvalCallback(
+        make_env(), n_eval_episodes=16, eval_freq=20, best_model_save_path=str(tmp_path), verbose=0, deterministic=False
+    )
+    model = reinforce(make_env())
+    model.learn(800, callback=callback, log_interval=None)
+    assert callback.best_mean_reward > 0.9
+    assert (tmp_path / "best_model.zip").exists()
+    assert {"train/policy_loss", "train/entropy_loss", "train/baseline"} <= model.logger.name_to_value.keys()
+    model.dump_logs(1)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "sentence"),
+    [
+        ({"baseline": "critic"}, "baseline must be one of running_mean, none, learned, not 'critic'"),
+        ({"n_steps": 0}, "n_steps must be at least 1, not 0"),
+        ({"gamma": 1.5}, r"gamma must be in \[0, 1\], not 1.5"),
+        ({"vf_coef": 0.5}, "trains a value that baseline='running_mean' never uses"),
+        ({"baseline_momentum": 0.0}, "momentum must be above 0"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(make_env: MakeEnv, kwargs: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        reinforce(make_env(), **kwargs)
