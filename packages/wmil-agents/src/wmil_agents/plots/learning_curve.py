@@ -1,0 +1,201 @@
+"""The learning curve of one run or of several: success, entropy and world-model skill beside floors and ceilings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wmil_agents.runs.metrics import read_metrics
+from wmil_agents.runs.run_folder import METRICS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = npt.NDArray[np.float64]
+
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+"""Colours of Okabe and Ito (2008), which can be told apart with every kind of colour vision."""
+INK, FAINT = "#333333", "#767676"
+_STYLE: Any = {
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlecolor": INK,
+    "font.size": 10.5,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "svg.hashsalt": "wmil",
+    "svg.fonttype": "none",
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One number over the steps of several runs."""
+
+    steps: Floats
+    """(T,)"""
+    values: Floats
+    """(n_runs, T)"""
+
+    @property
+    def median(self) -> Floats:
+        """The middle run at each step (T,)."""
+        return np.median(self.values, axis=0)
+
+    @property
+    def quartiles(self) -> tuple[Floats, Floats]:
+        """(T,) the lower and the upper one."""
+        low, high = np.percentile(self.values, [25, 75], axis=0)
+        return low, high
+
+
+def matplotlib_is_installed() -> bool:
+    """Whether anything can be drawn."""
+    return find_spec("matplotlib") is not None
+
+
+def draw_run(folder: Path) -> list[Path]:
+    """Draw curve.svg and curve.png of a run into its folder."""
+    return draw_learning_curve([read_metrics(folder / METRICS)], folder / "curve", title=folder.name)
+
+
+def draw_learning_curve(
+    runs: Sequence[dict[str, list[float]]], path: Path, *, title: str = "", last_step: int | None = None
+) -> list[Path]:
+    """Draw the median of some runs, with the band between the quartiles, as SVG and PNG.
+
+    Args:
+        runs: the columns of their metrics.csv, evaluated at the same steps.
+        path: of the pictures, without the ending.
+        title: above the picture.
+        last_step: where the picture ends; at the end of the runs for None.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError: there is no run, or they were evaluated at different steps.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    _check(runs)
+    panels = [panel for panel in (_draw_score, _draw_entropy, _draw_skill) if _has(runs, _COLUMN[panel.__name__])]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.2 * len(panels) + 0.8, 3.7), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        end = last_step or int(runs[0]["step"][-1])
+        for ax, draw in zip(axes, panels, strict=True):
+            draw(ax, runs)
+            ax.set_xlim(0, end)
+            ax.set_xlabel("environment steps")
+            ax.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+            ax.xaxis.set_major_locator(MaxNLocator(5))
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12.5)
+        files = [path.with_name(f"{path.name}.{ending}") for ending in ("svg", "png")]
+        figure.savefig(files[0], metadata={"Date": None})
+        figure.savefig(files[1], dpi=160)
+    return files
+
+
+def _draw_score(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
+    """Success, or the return where success is not told."""
+    is_success = _has(runs, "success")
+    curve = _curve(runs, "success" if is_success else "return")
+    ax.set_title("Success" if is_success else "Return")
+    if is_success:
+        levels = {"chance": _first(runs, "random_success"), "best possible": _first(runs, "success_ceiling")}
+        ax.set_ylim(-0.02, 1.1)
+        ax.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    else:
+        levels = {
+            "random": _first(runs, "random_return"),
+            "best memoryless": _first(runs, "memoryless_return"),
+            "optimal": _first(runs, "optimal_return"),
+        }
+    _lines(ax, levels)
+    _band(ax, curve, BLUE)
+
+
+def _draw_entropy(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
+    ax.set_title("Entropy of the policy (nats)")
+    most = _first(runs, "max_entropy")
+    _lines(ax, {"uniform": most, "deterministic": 0.0})
+    if not math.isnan(most):
+        ax.set_ylim(-0.05 * most, 1.12 * most)
+    _band(ax, _curve(runs, "entropy"), ORANGE)
+
+
+def _draw_skill(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
+    ax.set_title("Skill of the world model")
+    curve = _curve(runs, "world_model_skill")
+    _lines(ax, {"looks at nothing": 0.0, "least error possible": 1.0})
+    ax.set_ylim(min(-0.15, 1.1 * float(curve.quartiles[0].min())), 1.15)
+    _band(ax, curve, GREEN)
+
+
+_COLUMN = {"_draw_score": "return", "_draw_entropy": "entropy", "_draw_skill": "world_model_skill"}
+
+
+def _band(ax: Axes, curve: Curve, colour: str) -> None:
+    if len(curve.values) > 1:
+        ax.fill_between(curve.steps, *curve.quartiles, color=colour, alpha=0.22, linewidth=0)
+    ax.plot(curve.steps, curve.median, color=colour, linewidth=2.2)
+
+
+def _lines(ax: Axes, levels: dict[str, float]) -> None:
+    """Dashed floors and ceilings, each with its name above its right end; names of one height share a line."""
+    names_at: dict[float, list[str]] = {}
+    for name, height in levels.items():
+        if not math.isnan(height):
+            names_at.setdefault(round(height, 9), []).append(name)
+    for height, names in names_at.items():
+        ax.axhline(height, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
+        ax.annotate(
+            f"{' = '.join(names)} ({height:.3g})",
+            (1.0, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            color=FAINT,
+            fontsize=9,
+        )
+
+
+def _curve(runs: Sequence[dict[str, list[float]]], name: str) -> Curve:
+    return Curve(np.array(runs[0]["step"]), np.array([run[name] for run in runs]))
+
+
+def _has(runs: Sequence[dict[str, list[float]]], name: str) -> bool:
+    return all(name in run and not any(math.isnan(value) for value in run[name]) for run in runs)
+
+
+def _first(runs: Sequence[dict[str, list[float]]], name: str) -> float:
+    return runs[0][name][0] if name in runs[0] else math.nan
+
+
+def _check(runs: Sequence[dict[str, list[float]]]) -> None:
+    if not runs:
+        raise ValueError("a learning curve needs at least one run")
+    if any(run["step"] != runs[0]["step"] for run in runs):
+        raise ValueError("the runs were evaluated at different steps, so they have no common curve")
