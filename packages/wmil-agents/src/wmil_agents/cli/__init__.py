@@ -1,0 +1,1 @@
+"""The command `wmil`: a shell over the library."""

@@ -1,0 +1,93 @@
+"""The commands of `wmil` and their arguments; what they do is imported when they are called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+app = typer.Typer(
+    name="wmil",
+    help="Tiny transformers that learn from scratch in worlds that know their own floors and ceilings.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+BAD_INPUT = 2
+
+
+class TrainCommand(TyperCommand):
+    """`wmil train`, whose help also lists every setting."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The usual help, then the settings with their defaults."""
+        from wmil_agents.cli.settings_help import settings_help
+
+        return f"{super().get_help(ctx)}\n\n{settings_help()}"
+
+
+@app.command()
+def envs(id: Annotated[str | None, typer.Argument(help="Describe this one.")] = None) -> None:
+    """List the environments with their floors and ceilings, or describe one."""
+    with _bad_input_ends():
+        from wmil_agents.cli.environments import describe_environment, list_environments
+
+        list_environments() if id is None else describe_environment(id)
+
+
+@app.command(cls=TrainCommand)
+def train(
+    source: Annotated[str, typer.Argument(metavar="PRESET|FILE", help="A preset's name, or a YAML file of settings.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Override a setting; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder  [default: runs/NAME-SEED, counted on]")] = None,
+) -> None:
+    """Train a policy, and judge it on four criteria, each beside its floor and ceiling.
+
+    Exit code: 0 if every criterion is passed, 1 if one is not, 2 if the input cannot be used.
+    """
+    with _bad_input_ends():
+        from wmil_agents.cli.training import train_and_judge
+
+        asked = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
+        reached = train_and_judge(source, asked, out, command=["wmil", *sys.argv[1:]])
+    raise typer.Exit(0 if reached else 1)
+
+
+@app.command(name="eval")
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    episodes: Annotated[
+        int | None, typer.Option(min=2, help="Estimate from so many episodes, even where it could be exact.")
+    ] = None,
+    level: Annotated[int | None, typer.Option(help="This level only; all of them if left out.")] = None,
+) -> None:
+    """Evaluate the policy of a run at every level: exactly where the world is finite, else from episodes."""
+    with _bad_input_ends():
+        from wmil_agents.cli.run_evaluation import evaluate_run
+
+        evaluate_run(run, episodes, level)
+
+
+@contextmanager
+def _bad_input_ends() -> Iterator[None]:
+    """A block in which an `InputError` becomes one sentence on stderr and exit code 2."""
+    try:
+        yield
+    except ValueError as error:
+        from wmil_agents.runs.input_error import InputError
+
+        if not isinstance(error, InputError):
+            raise
+        typer.echo(f"wmil: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from None

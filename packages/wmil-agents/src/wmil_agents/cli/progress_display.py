@@ -1,0 +1,71 @@
+"""Progress of a run: a live bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from wmil_agents.cli.console import figure
+from wmil_agents.evaluation.quantity import number
+from wmil_agents.runs.evaluation_callback import Progress
+
+_N_LINES = 10
+"""Lines of a run that is not shown in a terminal, besides the first."""
+
+
+class ProgressDisplay:
+    """A `with` block around a run; call it with every `Progress`."""
+
+    def __init__(self, screen: Console, total_steps: int) -> None:
+        self._screen, self._total_steps = screen, total_steps
+        self._next_line = 0.0
+        self._bar: Bar | None = None
+        if screen.is_terminal:
+            columns = (
+                BarColumn(None),
+                MofNCompleteColumn(),
+                TextColumn("{task.description}"),
+                TimeRemainingColumn(compact=True),
+            )
+            self._bar = Bar(*columns, console=screen, expand=True)
+            self._task = self._bar.add_task("", total=total_steps)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show where the run has got."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=progress.step, description=description(progress))
+        elif progress.is_new and (progress.step >= self._next_line or progress.step >= self._total_steps):
+            self._next_line = progress.step + self._total_steps / _N_LINES
+            self._screen.print(f"step {progress.step:>9,} of {self._total_steps:,}   {description(progress)}")
+
+
+def description(progress: Progress) -> str:
+    """The latest figures on one line."""
+    evaluation = progress.evaluation
+    parts = [
+        f"{name} {figure(value)}"
+        for name, value in (
+            ("success", number(evaluation.success)),
+            ("return", number(evaluation.episode_return) if number(evaluation.success) is None else None),
+            ("entropy", number(evaluation.entropy)),
+        )
+        if value is not None
+    ]
+    if progress.seconds > 0.0 and progress.step > 0:
+        parts.append(f"{progress.step / progress.seconds:,.0f} steps/s")
+    return "   ".join(parts)
