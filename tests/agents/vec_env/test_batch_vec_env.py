@@ -79,7 +79,7 @@ class NativeCountdown(VectorEnv[Any, Any, Any]):
         self.observation_space = spaces.Box(0, 1000, (self.num_envs, 2), np.float32)
         self.single_action_space = spaces.Discrete(2)
         self.action_space = spaces.MultiDiscrete([2] * self.num_envs)
-        self.memory = np.zeros((self.num_envs, 2), dtype=np.float32)
+        self.memory, self.final_memory = np.zeros((2, self.num_envs, 2), dtype=np.float32)
         self.steps = np.zeros(self.num_envs, dtype=np.int64)
         self.horizon = 5
         self.seeds: list[int | None] = []
@@ -103,7 +103,9 @@ class NativeCountdown(VectorEnv[Any, Any, Any]):
         info: dict[str, Any] = {"success": np.asarray(actions) == 1, "_success": everybody}
         rewards = self.steps.astype(np.float64)
         if self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP and done.any():
-            info["final_obs"], info["_final_obs"] = self._observations().copy(), done
+            final = self.final_memory if self.reuses_memory else np.empty_like(self.memory)
+            final[:] = self._observations()
+            info["final_obs"], info["_final_obs"] = final, done
             self.steps = np.where(done, 0, self.steps)
         return self._observations(), rewards, done, np.zeros_like(done), info
 
@@ -384,13 +386,14 @@ def test_the_state_continues_bit_for_bit() -> None:
         env.step(np.ones(3, dtype=int))
     state = json.loads(json.dumps(env.state_dict(), default=lambda array: array.tolist()))
     other = BatchVecEnv(NativeCountdown([4, 5, 6]))
-    other.load_state_dict(state)
+    other.load_state_dict({**state, "seconds": 1000.0})
     for _ in range(7):
         ours, theirs = env.step(np.ones(3, dtype=int)), other.step(np.ones(3, dtype=int))
         for one, another in zip(ours[:3], theirs[:3], strict=True):
             assert_same(one, another)
         for one, another in zip(ours[3], theirs[3], strict=True):
             assert_same(one, another)
+            assert "episode" not in another or another["episode"]["t"] >= 1000.0
 
 
 def test_a_state_is_refused_where_it_does_not_fit() -> None:
