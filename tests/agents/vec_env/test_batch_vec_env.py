@@ -232,7 +232,9 @@ def test_observations_keep_their_values_when_the_env_writes_over_its_memory(make
         observations, _, dones, infos = env.step(np.zeros(3, dtype=int))
         handed_out.append(observations)
         then.append(np.array(observations))
+        step_infos: Any = infos
         finals += [(infos[i]["terminal_observation"], i) for i in range(3) if dones[i]]
+        finals += [(step_infos.final_observations[i], i) for i in range(3) if dones[i]]
     for now, before in zip(handed_out, then, strict=True):
         np.testing.assert_array_equal(now, before)
     assert len({row.__array_interface__["data"][0] for row in handed_out}) == len(handed_out)
