@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wmil_agents.evaluation.quantity import plain_quantity
+from wmil_agents.evaluation.quantity import plain_quantity, quantity_text
 from wmil_agents.evaluation.world_model_errors import WorldModelErrors
 from wmil_envs.oracle import Oracle, Quantity, Unavailable
 
@@ -30,6 +30,28 @@ class Evaluation:
     """Entropy of the uniform policy."""
     level: int | None
     """The level evaluated; None for an environment without levels."""
+
+    def __str__(self) -> str:
+        lines = [
+            f"success {quantity_text(self.success)}",
+            f"return  {quantity_text(self.episode_return)}",
+            f"entropy {quantity_text(self.entropy)}",
+        ]
+        if self.oracle is not None:
+            chance, ceiling = quantity_text(self.oracle.random_success), quantity_text(self.success_ceiling)
+            lines[0] += f"   chance {chance}, best possible {ceiling}"
+            names = ("random_return", "memoryless_return", "optimal_return")
+            random, memoryless, optimal = (quantity_text(getattr(self.oracle, name)) for name in names)
+            lines[1] += f"   random {random}, best memoryless {memoryless}, optimal {optimal}"
+            lines[2] += f"   uniform {quantity_text(self.max_entropy)}"
+        if isinstance(self.world_model, WorldModelErrors):
+            errors = self.world_model.mean
+            skill = "nothing to predict" if errors.skill is None else f"{errors.skill:.3f}"
+            lines.append(
+                f"world-model error {errors.error:.4f}   floor {errors.floor:.4f}, "
+                f"looking at nothing {errors.mean_error:.4f}, skill {skill}"
+            )
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data."""
