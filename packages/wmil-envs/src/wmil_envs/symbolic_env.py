@@ -9,18 +9,14 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from wmil_envs.attribute import Attribute
-from wmil_envs.bank import Bank
 from wmil_envs.observation import Rows
-from wmil_envs.oracle import Oracle
-from wmil_envs.parent import Parent
 from wmil_envs.reward import GOAL_ONLY
 from wmil_envs.symbolic_vector_env import SymbolicVectorEnv
 from wmil_envs.task import Task
-from wmil_envs.world import World
+from wmil_envs.world import InWorld
 
 
-class SymbolicEnv(gym.Env[Any, Any]):
+class SymbolicEnv(InWorld, gym.Env[Any, Any]):
     """One copy of a symbolic world: env 0 of a `SymbolicVectorEnv` with the same seed, bit for bit.
 
     Args:
@@ -43,7 +39,7 @@ class SymbolicEnv(gym.Env[Any, Any]):
         # The batch of one is the truth. Where nothing but the cell decides what follows, reset and step below run ahead
         # of it on plain Python numbers, and `_catch_up` brings it level whenever it is asked.
         self._batch = SymbolicVectorEnv(task, 1, autoreset_mode="disabled", render_mode=render_mode, **arguments)
-        world = self._batch.world
+        self.world = world = self._batch.world
         self.render_mode = render_mode
         self.observation_space = self._batch.single_observation_space
         self.action_space = self._batch.single_action_space
@@ -68,43 +64,6 @@ class SymbolicEnv(gym.Env[Any, Any]):
         self._episode, self._step, self._cell = -1, 0, -1
         self._row: Rows
 
-    # What the world is made of.
-
-    @property
-    def world(self) -> World:
-        """Everything that does not change while the env runs."""
-        return self._batch.world
-
-    @property
-    def task(self) -> Task:
-        """What is asked and what is right."""
-        return self._batch.task
-
-    @property
-    def parent(self) -> Parent:
-        """Who judges."""
-        return self._batch.parent
-
-    @property
-    def bank(self) -> Bank:
-        """Parent and task as tables."""
-        return self._batch.bank
-
-    @property
-    def oracle(self) -> Oracle:
-        """Floors and ceilings at the env's level."""
-        return self._batch.oracle
-
-    @property
-    def attributes(self) -> tuple[Attribute, ...]:
-        """The columns of an observation."""
-        return self._batch.attributes
-
-    @property
-    def horizon(self) -> int:
-        """Steps in an episode."""
-        return self._batch.horizon
-
     # Episodes and steps.
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -123,7 +82,8 @@ class SymbolicEnv(gym.Env[Any, Any]):
         if not self._is_ahead or seed is not None or options:
             return self._reset_batch(seed, options)
         if not self._upcoming:
-            self._upcoming = self._batch.cells_ahead(self._episode + 1)
+            self._catch_up()
+            self._upcoming = self._batch.cells_ahead()
         self._episode += 1
         self._step = 0
         self._cell = self._upcoming.pop()

@@ -13,10 +13,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from wmil_envs.attribute import Attribute
 from wmil_envs.bank import Bank, compile_bank
 from wmil_envs.curricula.specification import CurriculumSpecification, make_curriculum
 from wmil_envs.observation import Observation, ObservationForm, Rows
 from wmil_envs.oracle import Oracle, compute_oracle
+from wmil_envs.parent import Parent
 from wmil_envs.parents.rule import RuleParent
 from wmil_envs.parents.specification import ParentSpecification, make_parent
 from wmil_envs.reward import GOAL_ONLY, checked_weights
@@ -106,6 +108,43 @@ class World:
         if index not in self._oracles:
             self._oracles[index] = compute_oracle(self.bank, index, time_aware=self.time_aware)
         return self._oracles[index]
+
+
+class InWorld:
+    """What an environment says of the world that it is an instance of."""
+
+    world: World
+    """Everything that does not change while the environment runs."""
+
+    @property
+    def task(self) -> Task:
+        """What is asked and what is right."""
+        return self.world.task
+
+    @property
+    def parent(self) -> Parent:
+        """Who judges."""
+        return self.world.parent
+
+    @property
+    def bank(self) -> Bank:
+        """Parent and task as tables."""
+        return self.world.bank
+
+    @property
+    def oracle(self) -> Oracle:
+        """Floors and ceilings at the environment's level."""
+        return self.world.oracle()
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The columns of an observation."""
+        return self.world.observation.attributes
+
+    @property
+    def horizon(self) -> int:
+        """Steps in an episode."""
+        return self.world.horizon
 
 
 def _make_task(task: Task | str, arguments: dict[str, Any]) -> Task:
