@@ -58,6 +58,26 @@ def test_both_autoreset_modes_and_dummy_vec_env_tell_the_same(name: str, form: d
         assert_same_step(disabled.step(actions), expected)
 
 
+def test_the_scores_of_all_actions_are_revealed_only_by_an_env_made_so() -> None:
+    native = batch("PatternEcho", reveals_all_actions=True)
+    one_by_one = BatchVecEnv(
+        gym.make_vec(
+            "wmil_envs:WMIL/PatternEcho-v0",
+            num_envs=N_ENVS,
+            vectorization_mode="sync",
+            vector_kwargs={"autoreset_mode": "SameStep"},
+            reveals_all_actions=True,
+        )
+    )
+    for env in (native, one_by_one):
+        symbols = env.reset(seed=2)[:, 0]  # type: ignore[index]  # rows
+        np.testing.assert_array_equal(env.action_scores(), np.eye(8)[symbols])
+    silent = batch("PatternEcho")
+    silent.reset()
+    with pytest.raises(RuntimeError, match="reveals_all_actions"):
+        silent.action_scores()
+
+
 @pytest.mark.parametrize("mode", ["same_step", "disabled"])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_state_of_another_process_continues_bit_for_bit(name: str, mode: str) -> None:

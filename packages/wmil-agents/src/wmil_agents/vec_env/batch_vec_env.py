@@ -180,6 +180,17 @@ class BatchVecEnv(VecEnv):
             f"{self.env} keeps its environments in other processes, so their wrappers cannot be seen"
         )
 
+    def action_scores(self) -> NDArray[np.float64]:
+        """The parent's score (n_envs, n_actions) of every action in the current states.
+
+        Raises:
+            AttributeError: the environment cannot score actions.
+            RuntimeError: it was not made with `reveals_all_actions=True`.
+        """
+        if self._members() is None:
+            return np.asarray(self.env_method("action_scores", indices=0)[0], dtype=np.float64)
+        return np.array(self.env_method("action_scores"), dtype=np.float64)
+
     def state_dict(self) -> dict[str, Any]:
         """Everything the next step depends on, as arrays and JSON."""
         return {
