@@ -30,7 +30,8 @@ def checked_actions(actions: Any, num_envs: int, n_actions: int) -> Integers:
         actions = given.astype(np.int64)
     checked: Integers = actions
     # One pass for both ends of the range: as an unsigned number a negative action is huge.
-    if np.maximum.reduce(checked.view(np.uint64)) >= n_actions:
+    unsigned = checked.view(np.uint64)
+    if unsigned[unsigned.argmax()] >= n_actions:
         wrong = checked[(checked < 0) | (checked >= n_actions)][0]
         raise ValueError(f"actions must be at least 0 and below {n_actions}, not {wrong}")
     return checked

@@ -79,10 +79,9 @@ def block_below(keys: Keys, first: int, n_counters: int, n: int) -> Counters:
     counters = np.arange(first // per_word, (first + n_counters) // per_word, dtype=np.uint64)[:, None]
     drawn = np.empty((n_counters, len(keys)), dtype=np.uint64)
     if per_word == 8:
-        mixed = words(keys, counters | _EIGHTHS)
-        for lane in range(per_word):
-            np.right_shift(mixed, np.uint64(8 * lane), out=drawn[lane::per_word])
-        drawn &= np.uint64(n - 1)
+        eighths = words(keys, counters | _EIGHTHS).astype("<u8", copy=False).view(np.uint8) & np.uint8(n - 1)
+        lanes = eighths.reshape(len(counters), len(keys), 8).transpose(0, 2, 1)
+        np.copyto(drawn.reshape(lanes.shape), lanes)
     else:
         mixed = words(keys, counters)
         np.bitwise_and(mixed, np.uint64(0xFFFFFFFF), out=drawn[0::2])

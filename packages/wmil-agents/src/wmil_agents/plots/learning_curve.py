@@ -93,12 +93,13 @@ def draw_learning_curve(
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.ticker import MaxNLocator
 
     _check(runs)
     panels = [panel for panel in (_draw_score, _draw_entropy, _draw_skill) if _has(runs, _COLUMN[panel.__name__])]
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(4.2 * len(panels) + 0.8, 3.7), layout="constrained")
+        figure = Figure(figsize=(4.2 * len(panels) + 0.8, 3.7), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.08))
         FigureCanvasAgg(figure)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         end = last_step or int(runs[0]["step"][-1])
@@ -138,9 +139,10 @@ def _draw_score(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
 def _draw_entropy(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
     ax.set_title("Entropy of the policy (nats)")
     most = _first(runs, "max_entropy")
-    _lines(ax, {"uniform": most, "deterministic": 0.0})
+    _lines(ax, {"uniform": most})
+    _lines(ax, {"deterministic": 0.0}, below=True)
     if not math.isnan(most):
-        ax.set_ylim(-0.05 * most, 1.12 * most)
+        ax.set_ylim(-0.12 * most, 1.12 * most)
     _band(ax, _curve(runs, "entropy"), ORANGE)
 
 
@@ -161,8 +163,8 @@ def _band(ax: Axes, curve: Curve, colour: str) -> None:
     ax.plot(curve.steps, curve.median, color=colour, linewidth=2.2)
 
 
-def _lines(ax: Axes, levels: dict[str, float]) -> None:
-    """Dashed floors and ceilings, each with its name above its right end; names of one height share a line."""
+def _lines(ax: Axes, levels: dict[str, float], *, below: bool = False) -> None:
+    """Dashed floors and ceilings, each with its name at its right end; names of one height share a line."""
     names_at: dict[float, list[str]] = {}
     for name, height in levels.items():
         if not math.isnan(height):
@@ -173,10 +175,10 @@ def _lines(ax: Axes, levels: dict[str, float]) -> None:
             f"{' = '.join(names)} ({height:.3g})",
             (1.0, height),
             xycoords=("axes fraction", "data"),
-            xytext=(0, 3),
+            xytext=(0, -4 if below else 3),
             textcoords="offset points",
             ha="right",
-            va="bottom",
+            va="top" if below else "bottom",
             color=FAINT,
             fontsize=9,
         )

@@ -14,7 +14,7 @@ from safetensors.torch import load_model, save_model
 from wmil_agents.runs.experiment import Experiment, build_experiment
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.settings import Settings
-from wmil_agents.runs.settings_sources import checked_settings
+from wmil_agents.runs.settings_sources import load_settings
 from wmil_agents.runs.verdict import Verdict
 from wmil_agents.runs.versions import versions
 
@@ -89,11 +89,7 @@ def load_run(folder: Path, *, level: int | None = None) -> Experiment:
     for name in (SETTINGS, POLICY):
         if not (folder / name).is_file():
             raise InputError(f"{folder} is not the folder of a finished run: it has no {name}")
-    try:
-        document = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{folder / SETTINGS} cannot be read: {' '.join(str(error).split())}") from None
-    experiment = build_experiment(checked_settings(document, str(folder / SETTINGS)), evaluation_level=level)
+    experiment = build_experiment(load_settings(str(folder / SETTINGS)), evaluation_level=level)
     try:
         load_model(experiment.model.policy, str(folder / POLICY))
     except Exception as error:  # safetensors raises its own kinds, and RuntimeError where the shapes differ

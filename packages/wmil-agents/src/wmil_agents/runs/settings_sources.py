@@ -34,15 +34,6 @@ def load_settings(source: str, overrides: Sequence[str] = ()) -> Settings:
     document = _document(source)
     for override in overrides:
         _set(document, override)
-    return checked_settings(document, source)
-
-
-def checked_settings(document: dict[str, Any], source: str) -> Settings:
-    """The settings that a document describes.
-
-    Raises:
-        InputError: unknown or invalid settings; the sentence names the first.
-    """
     _refuse_unknown(document, Settings, ())
     try:
         return Settings.model_validate(document)
