@@ -1,0 +1,213 @@
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from wmil_agents.cli.main import app
+from wmil_agents.cli.settings_help import settings_help
+from wmil_agents.runs.settings import Settings
+
+RUNNER = CliRunner()
+SHORT = ["total_steps=160", "evaluation.interval=40", "policy.width=16"]
+
+
+def wmil(*words: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error."""
+    result = RUNNER.invoke(app, list(words))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def with_sets(*overrides: str) -> list[str]:
+    return [word for override in overrides for word in ("--set", override)]
+
+
+@pytest.fixture
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    code, _, _ = wmil("train", "mvp", *with_sets("total_steps=640", "evaluation.interval=80"), "--out", str(folder))
+    assert code in (0, 1)
+    return folder
+
+
+HELP = "import sys; from wmil_agents.cli.main import app; sys.argv = ['wmil', '--help']; sys.exit(app())"
+
+
+def test_help_answers_at_once() -> None:
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        answer = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert "train" in answer.stdout
+    assert min(seconds) < 0.3
+
+
+@pytest.mark.parametrize("words", ["['wmil', '--help']", "['wmil', 'train', '--help']"])
+def test_help_imports_no_heavy_library(words: str) -> None:
+    code = f"""
+import sys
+from wmil_agents.cli.main import app
+sys.argv = {words}
+try:
+    app()
+except SystemExit:
+    pass
+print([name for name in ("torch", "gymnasium", "stable_baselines3", "matplotlib", "numpy") if name in sys.modules])
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_states_the_exit_codes_and_every_setting() -> None:
+    _, text, _ = wmil("train", "--help")
+    assert "Exit code: 0" in text
+    for name, field in Settings.model_fields.items():
+        assert f"\n  {name}" in text
+        assert " ".join((field.description or "").split())[:40] in text or hasattr(field.annotation, "model_fields")
+    assert "policy.width  whole number  [default: 64]" in text
+    assert "learner.algorithm  REINFORCE|A2C|PPO  [default: REINFORCE]" in text
+    assert "policy.max_parameters  whole number|null  [default: 1000000]" in text
+    assert "mvp" in settings_help()
+
+
+def test_a_run_that_learnt_ends_with_0_and_its_verdict(in_tmp: Path) -> None:
+    code, out, _ = wmil("train", "mvp", *with_sets("total_steps=3000", "evaluation.interval=200"), "--seed", "3")
+    assert code == 0
+    assert "all criteria passed" in out
+    for word in ("success above chance", "entropy falls", "world-model error falls", "floor", "ceiling"):
+        assert word in out
+    folder = in_tmp / "runs" / "mvp-3"
+    assert (folder / "curve.svg").is_file()
+    assert (folder / "curve.png").is_file()
+    assert json.loads((folder / "versions.json").read_text())["seed"] == 3
+    assert "runs/mvp-3" in out.replace(os.sep, "/")
+
+
+def test_a_run_that_learnt_nothing_ends_with_1(in_tmp: Path) -> None:
+    code, out, _ = wmil("train", "mvp", *with_sets(*SHORT, "ablation=random_policy"), "--out", "here")
+    assert code == 1
+    assert "not all criteria passed" in out
+    assert "ablation random_policy" in out
+    assert (in_tmp / "here/verdict.json").is_file()
+
+
+def test_a_missing_matplotlib_is_named_with_the_command(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wmil_agents.cli.training.matplotlib_is_installed", lambda: False)
+    _, out, _ = wmil("train", "mvp", *with_sets(*SHORT), "--out", "here")
+    assert "pip install 'wmil-agents[report]'" in out
+    assert not list((in_tmp / "here").glob("curve.*"))
+
+
+def test_an_interrupted_run_keeps_what_was_measured(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wmil_agents.runs.evaluation_callback import EvaluationCallback
+
+    measure = EvaluationCallback._make
+
+    def interrupted(self: EvaluationCallback) -> None:
+        if self.num_timesteps >= 80:
+            raise KeyboardInterrupt
+        measure(self)
+
+    monkeypatch.setattr(EvaluationCallback, "_make", interrupted)
+    code, _, err = wmil("train", "mvp", *with_sets(*SHORT), "--out", "here")
+    assert code == 130
+    assert "interrupted" in err
+    assert len((in_tmp / "here/metrics.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["train", "mpv"], "did you mean 'mvp'"),
+        (["train", "absent.yaml"], "cannot be read"),
+        (["train", "malformed.yaml"], "not valid YAML"),
+        (["train", "mvp", "--set", "polcy.width=3"], "did you mean 'policy'"),
+        (["train", "mvp", "--set", "policy.width=none"], "policy.width"),
+        (["train", "mvp", "--set", "env.arguments.horizon=0"], "horizon must be at least 1"),
+        (["train", "mvp", "--set", "env.arguments.n_symbols=1"], "n_actions"),
+        (["train", "mvp", "--set", "env.arguments.level=9"], "levels"),
+        (["train", "mvp", "--set", "env.arguments.parent=oracle"], "a parent is one of"),
+        (["train", "mvp", "--set", "env.id=WMIL/Nothing-v0"], "cannot be made"),
+        (["train", "mvp", "--out", "malformed.yaml"], "is not a folder"),
+        (["train", "mvp", "--out", "malformed.yaml/run"], "is not a folder"),
+        (["train", "mvp", "--seed", "-1"], "seed"),
+        (["train"], "Missing argument"),
+        (["trian"], "No such command"),
+        (["envs", "WMIL/PatternEch-v0"], "did you mean 'WMIL/PatternEcho-v0'"),
+        (["eval", "nowhere"], "is not the folder of a finished run"),
+        (["eval", "nowhere", "--episodes", "1"], "2"),
+    ],
+)
+def test_bad_input_ends_with_2_one_sentence_and_nothing_written(in_tmp: Path, words: list[str], sentence: str) -> None:
+    (in_tmp / "malformed.yaml").write_text("policy: {width: [", encoding="utf-8")
+    code, _, err = wmil(*words)
+    assert code == 2
+    assert sentence in " ".join(err.split())
+    assert "Traceback" not in err
+    if err.startswith("wmil: "):
+        assert len(err.splitlines()) == 1
+    assert [path.name for path in in_tmp.iterdir()] == ["malformed.yaml"]
+
+
+def test_a_bug_is_not_taken_for_bad_input(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **more: object) -> bool:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr("wmil_agents.cli.training.train_and_judge", broken)
+    with pytest.raises(ValueError, match="a mistake of ours"):
+        wmil("train", "mvp")
+
+
+def test_environments_are_listed_with_their_oracles() -> None:
+    code, out, _ = wmil("envs")
+    assert code == 0
+    for word in ("WMIL/PatternEcho-v0", "WMIL/SequenceNext-v0", "WMIL/Conditional-v0", "hidden rule", "0.500", "0.062"):
+        assert word in out
+
+
+def test_an_environment_is_described() -> None:
+    code, out, _ = wmil("envs", "WMIL/SequenceNext-v0")
+    assert code == 0
+    for word in ("Observation:", "element_1 (9)", "What can be reached", "5: hidden rule", "feedback", "0.125"):
+        assert word in out
+
+
+def test_a_run_is_evaluated_exactly_at_every_level(finished: Path) -> None:
+    code, out, _ = wmil("eval", str(finished))
+    assert code == 0
+    last = (finished / "metrics.csv").read_text().splitlines()[-1].split(",")
+    trained = next(line for line in out.splitlines() if "1: all symbols" in line)
+    assert f"{float(last[2]):.3f}" in trained
+    assert "0: half" in out
+    assert "0.125" in trained
+
+
+def test_one_level_can_be_chosen_and_an_unknown_one_is_refused(finished: Path) -> None:
+    _, out, _ = wmil("eval", str(finished), "--level", "0")
+    assert "0: half" in out
+    assert "1: all" not in out
+    code, _, err = wmil("eval", str(finished), "--level", "7")
+    assert code == 2
+    assert "levels" in err
+
+
+def test_an_estimate_comes_with_n_and_an_interval(finished: Path) -> None:
+    code, out, _ = wmil("eval", str(finished), "--episodes", "64", "--level", "0")
+    assert code == 0
+    words = " ".join(out.replace("│", " ").split())
+    assert "64)" in words
+    assert "[" in words

@@ -1,0 +1,57 @@
+import io
+import math
+
+from rich.console import Console
+
+from wmil_agents.cli.progress_display import ProgressDisplay, description
+from wmil_agents.evaluation.evaluation import Evaluation
+from wmil_agents.runs.evaluation_callback import Progress
+from wmil_envs.oracle import Exact, Unavailable
+
+NONE = Unavailable("not here")
+
+
+def progress(step: int, *, is_new: bool = True, tells_success: bool = True) -> Progress:
+    success = Exact(0.5) if tells_success else NONE
+    evaluation = Evaluation(success, Exact(3.0), Exact(1.25), NONE, None, success, Exact(math.log(8)), None)
+    return Progress(step, 1_000, 2.0, evaluation, is_new)
+
+
+def shown(steps: list[int], **console: object) -> str:
+    file = io.StringIO()
+    with ProgressDisplay(Console(file=file, width=100, **console), 1_000) as display:
+        for step in steps:
+            display(progress(step))
+    return file.getvalue()
+
+
+def test_plain_lines_are_few_and_the_last_step_is_among_them() -> None:
+    lines = shown(list(range(0, 1_001, 10))).splitlines()
+    assert len(lines) == 11
+    assert "step         0 of 1,000" in lines[0]
+    assert "step     1,000 of 1,000" in lines[-1]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_terminal_gets_a_bar_with_the_figures_and_the_time_left() -> None:
+    text = shown([0, 500, 1_000], force_terminal=True)
+    assert "━" in text
+    assert "1000/1000" in text
+    assert "success 0.500" in text
+    assert "00:00" in text
+
+
+def test_the_description_has_rates_once_there_are_any() -> None:
+    assert description(progress(0)) == "success 0.500   entropy 1.250"
+    assert description(progress(500)) == "success 0.500   entropy 1.250   250 steps/s"
+
+
+def test_the_return_stands_in_for_a_success_that_is_not_told() -> None:
+    assert description(progress(0, tells_success=False)) == "return 3.000   entropy 1.250"
+
+
+def test_reports_between_evaluations_print_no_line() -> None:
+    file = io.StringIO()
+    with ProgressDisplay(Console(file=file, width=100), 1_000) as display:
+        display(progress(0, is_new=False))
+    assert file.getvalue() == ""

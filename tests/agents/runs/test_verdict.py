@@ -1,0 +1,129 @@
+import math
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from wmil_agents.evaluation.evaluation import Evaluation
+from wmil_agents.evaluation.world_model_errors import PredictionError, WorldModelErrors
+from wmil_agents.runs.evaluation_callback import EvaluatedStep
+from wmil_agents.runs.verdict import Verdict, chance_quantile, judge
+from wmil_envs.oracle import Estimated, Exact, Unavailable
+from wmil_envs.world import World
+
+WORLD = World("wmil_envs.tasks.pattern_echo:PatternEcho")
+
+
+def evaluation(success: float, entropy: float, error: float) -> Evaluation:
+    prediction = PredictionError(error, 0.0, 0.1, error)
+    return Evaluation(
+        success=Exact(success),
+        episode_return=Exact(success),
+        entropy=Exact(entropy),
+        world_model=WorldModelErrors({"symbol": prediction}, prediction),
+        oracle=WORLD.oracle(),
+        success_ceiling=Exact(1.0),
+        max_entropy=Exact(math.log(8)),
+        level=1,
+    )
+
+
+START = evaluation(0.125, 2.08, 0.14)
+
+
+def verdict(*later: Evaluation, is_trained: bool = True) -> Verdict:
+    history = [EvaluatedStep(step * 50, e) for step, e in enumerate((START, *later))]
+    return judge(history, 50 * len(later), WORLD.bank, world_model_is_trained=is_trained)
+
+
+def answers(judged: Verdict) -> list[bool | None]:
+    return [criterion.passed for criterion in judged.criteria]
+
+
+def test_a_policy_that_learnt_passes() -> None:
+    judged = verdict(evaluation(0.9, 0.5, 0.02), evaluation(1.0, 0.1, 0.01))
+    assert answers(judged) == [True] * 4
+    assert judged.reached
+
+
+def test_a_policy_that_learnt_nothing_fails() -> None:
+    judged = verdict(START, START)
+    assert answers(judged) == [False] * 4
+    assert not judged.reached
+
+
+def test_chance_is_exceeded_only_by_more_than_a_lucky_guesser_has() -> None:
+    assert answers(verdict(START, evaluation(0.375, 1.0, 0.01)))[0] is False
+    assert answers(verdict(START, evaluation(0.376, 1.0, 0.01)))[0] is True
+
+
+def test_the_quantile_of_chance_is_that_of_all_guesses_by_brute_force() -> None:
+    shares = np.sort([np.mean([guess == 0 for guess in guesses]) for guesses in product(range(4), repeat=5)])
+    expected = shares[math.ceil(0.975 * len(shares)) - 1]
+    assert chance_quantile(5, 0.25, 0.975) == pytest.approx(expected)
+
+
+def test_half_must_be_reached_by_half_time() -> None:
+    late = verdict(evaluation(0.4, 1.5, 0.1), evaluation(0.9, 0.5, 0.05), evaluation(1.0, 0.1, 0.01))
+    assert answers(late) == [True, False, True, True]
+    assert "first above it at step 100" in late.criteria[1].note
+    assert late.criteria[1].value == 0.4
+
+
+def test_entropy_that_falls_onto_wrong_answers_does_not_count() -> None:
+    judged = verdict(START, evaluation(0.125, 0.1, 0.01))
+    assert judged.criteria[2].passed is False
+    assert "drift" in judged.criteria[2].note
+
+
+def test_entropy_must_fall_by_half() -> None:
+    assert answers(verdict(START, evaluation(0.9, 1.05, 0.01)))[2] is False
+    assert answers(verdict(START, evaluation(0.9, 1.03, 0.01)))[2] is True
+
+
+def test_the_world_model_must_reach_half_of_the_skill() -> None:
+    assert answers(verdict(START, evaluation(1.0, 0.1, 0.051)))[3] is False
+    assert answers(verdict(START, evaluation(1.0, 0.1, 0.049)))[3] is True
+
+
+def test_an_error_that_was_low_from_the_start_has_not_fallen() -> None:
+    low = evaluation(0.125, 2.08, 0.01)
+    judged = judge([EvaluatedStep(0, low), EvaluatedStep(8, low)], 8, WORLD.bank, world_model_is_trained=True)
+    assert judged.criteria[3].passed is False
+
+
+def test_an_untrained_world_model_fails_whatever_its_error() -> None:
+    judged = verdict(evaluation(1.0, 0.1, 0.01), is_trained=False)
+    assert judged.criteria[3].passed is False
+    assert "no world model is trained" in judged.criteria[3].note
+    without = replace(START, world_model=Unavailable("the policy has no world model"))
+    judged = judge([EvaluatedStep(0, without)] * 2, 8, WORLD.bank, world_model_is_trained=False)
+    assert judged.criteria[3].passed is False
+
+
+def test_an_estimate_counts_by_the_worse_end_of_its_interval() -> None:
+    unsure = replace(evaluation(0.6, 0.1, 0.01), success=Estimated(0.6, 20, (0.38, 0.78)))
+    assert answers(verdict(unsure, unsure))[:2] == [True, False]
+    vague = replace(evaluation(1.0, 0.1, 0.01), entropy=Estimated(1.0, 20, (0.9, 1.1)))
+    assert answers(verdict(vague, vague))[2] is False
+
+
+def test_what_cannot_be_judged_is_said_and_fails_nothing() -> None:
+    unknown = Unavailable("the environment does not tell success")
+    start = replace(START, success=unknown, success_ceiling=unknown, world_model=unknown, oracle=None, level=None)
+    end = replace(start, entropy=Exact(0.5))
+    judged = judge([EvaluatedStep(0, start), EvaluatedStep(8, end)], 8, None, world_model_is_trained=True)
+    assert answers(judged) == [None, None, True, None]
+    assert judged.reached
+    speechless = replace(start, entropy=unknown)
+    judged = judge([EvaluatedStep(0, speechless)] * 2, 8, None, world_model_is_trained=True)
+    assert answers(judged) == [None] * 4
+    assert not judged.reached
+
+
+def test_a_verdict_is_plain_data() -> None:
+    plain = verdict(evaluation(0.9, 0.5, 0.02), evaluation(1.0, 0.1, 0.01)).to_dict()
+    assert plain["reached"] is True
+    assert plain["criteria"][0]["floor"] == 0.125
+    assert plain["criteria"][0]["ceiling"] == 1.0
