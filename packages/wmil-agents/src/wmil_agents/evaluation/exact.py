@@ -9,7 +9,7 @@ import numpy as np
 from stable_baselines3.common.distributions import CategoricalDistribution
 
 from wmil_agents.evaluation.evaluation import Evaluation
-from wmil_agents.evaluation.policy_table import Model, actor_critic, policy_table
+from wmil_agents.evaluation.policy_table import Model, actor_critic, evaluating, policy_table
 from wmil_agents.evaluation.world_model_errors import world_model_errors
 from wmil_envs.bank import Bank
 from wmil_envs.oracle import Exact, Quantity, Unavailable
@@ -30,12 +30,14 @@ def evaluate_exactly(model: Model, world: World, level: int | None = None) -> Ev
     def probabilities(rows: Any) -> Any:
         return policy_table(model, rows if encode is None else encode(rows))
 
-    value = policy_value(world.observation, probabilities, index)
+    with evaluating(actor_critic(model)):
+        value = policy_value(world.observation, probabilities, index)
+        world_model = world_model_errors(model, world, index)
     return Evaluation(
         success=Exact(value.success),
         episode_return=Exact(value.episode_return),
         entropy=Exact(value.entropy),
-        world_model=world_model_errors(model, world, index),
+        world_model=world_model,
         oracle=world.oracle(index),
         success_ceiling=success_ceiling(world.bank, index),
         max_entropy=Exact(math.log(world.n_actions)),

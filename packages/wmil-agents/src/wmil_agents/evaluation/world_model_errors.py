@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.auxiliary_losses.world_model import WorldModelHead
 from wmil_agents.evaluation.policy_table import Model, actor_critic, as_tensors, evaluating, policy_table
+from wmil_envs.bank import Bank
 from wmil_envs.oracle import Unavailable
 from wmil_envs.outcomes import Outcomes, outcome_probabilities, prediction_floors, skill
 from wmil_envs.world import World
@@ -63,18 +65,21 @@ def world_model_errors(model: Model, world: World, level: int | None = None) -> 
     if head is None:
         return NO_WORLD_MODEL
     index = world.level if level is None else world.task.level_index(level)
-    outcomes = outcome_probabilities(world.bank, index)
+    outcomes, floors = _possible(world.bank, index)
     observations, looks = start_observations(world, outcomes)
     predicted = _predicted(model, head, observations, looks, outcomes.actions)
     predicted = {name: q for name, q in predicted.items() if name in outcomes.probabilities}
     if not predicted:
         return Unavailable("the world model predicts no attribute that the bank knows")
     taken = policy_table(model, observations)[looks, outcomes.actions]
-    return WorldModelErrors(*prediction_errors(predicted, outcomes, taken / taken.sum()))
+    return WorldModelErrors(*prediction_errors(predicted, outcomes, taken / taken.sum(), floors))
 
 
 def prediction_errors(
-    predicted: Mapping[str, Floats], outcomes: Outcomes, taken: Floats
+    predicted: Mapping[str, Floats],
+    outcomes: Outcomes,
+    taken: Floats,
+    floors: tuple[Mapping[str, float], Mapping[str, float]] | None = None,
 ) -> tuple[dict[str, PredictionError], PredictionError]:
     """The error of each attribute and their mean.
 
@@ -82,13 +87,14 @@ def prediction_errors(
         predicted: for each attribute (C, n_values), the predicted distribution in every cell.
         outcomes: the true ones, C cells.
         taken: (C,) how likely the policy is to be in each cell.
+        floors: what `prediction_floors` says about the outcomes, if that is known already.
     """
-    floors, mean_errors = prediction_floors(outcomes)
+    least, mean_errors = prediction_floors(outcomes) if floors is None else floors
     errors = {}
     for name, q in predicted.items():
         target = outcomes.probabilities[name]
         by_cell = ((q - target) ** 2 + target * (1.0 - target)).mean(1)
-        errors[name] = PredictionError(float(by_cell.mean()), floors[name], mean_errors[name], float(by_cell @ taken))
+        errors[name] = PredictionError(float(by_cell.mean()), least[name], mean_errors[name], float(by_cell @ taken))
     columns = np.array([[e.error, e.floor, e.mean_error, e.on_policy_error] for e in errors.values()])
     return errors, PredictionError(*columns.mean(0).tolist())
 
@@ -112,6 +118,13 @@ def start_observations(world: World, outcomes: Outcomes) -> tuple[Any, npt.NDArr
     distinct = rows[outcomes.instances[first]]
     encode = world.observation.encoder()
     return distinct if encode is None else encode(distinct), looks.reshape(-1)
+
+
+@lru_cache(maxsize=32)
+def _possible(bank: Bank, level: int) -> tuple[Outcomes, tuple[dict[str, float], dict[str, float]]]:
+    """What can follow the start instances of a level, with the floors; the same at every evaluation of a run."""
+    outcomes = outcome_probabilities(bank, level)
+    return outcomes, prediction_floors(outcomes)
 
 
 def _predicted(
