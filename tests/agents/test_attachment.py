@@ -23,6 +23,7 @@ from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
+from wmil_agents.extractors.transformer import TransformerExtractor
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.reinforce import REINFORCE
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
@@ -189,6 +190,15 @@ def test_past_transitions_are_replayed_beside_the_minibatch(make_env: MakeEnv) -
     assert 8 <= len(memory) <= 64
 
 
+def test_a_buffers_state_holds_the_running_mean_and_the_memory(make_env: MakeEnv) -> None:
+    first, second = (attach(reinforce(make_env()), [WorldModelLoss()]) for _ in range(2))
+    first.learn(80)
+    second.rollout_buffer.load_state_dict(first.rollout_buffer.state_dict())
+    assert second.rollout_buffer.running_mean.value == first.rollout_buffer.running_mean.value != 0.0
+    drawn = [model.policy.minibatch.memory.sample(9) for model in (first, second)]
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(*drawn, strict=True))
+
+
 def test_several_losses_are_logged_with_their_metrics(make_env: MakeEnv) -> None:
     model = attach(ppo(make_env()), [WorldModelLoss(), Spy()])
     model.learn(1)
@@ -266,6 +276,12 @@ def test_a_model_is_loaded_by_a_process_that_never_attached(make_env: MakeEnv, t
         [sys.executable, "-c", program, str(tmp_path / "model")], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "3", done.stderr
+
+
+def test_a_stock_policy_with_our_extractor_learns_a_world_model(make_env: MakeEnv) -> None:
+    kwargs = {"features_extractor_class": TransformerExtractor, "net_arch": []}
+    model = PPO("MlpPolicy", make_env(), n_steps=6, batch_size=24, device="cpu", policy_kwargs=kwargs)
+    assert "train/world_model_loss" in attach(model, [WorldModelLoss()]).learn(48).logger.name_to_value
 
 
 def test_a_new_environment_is_recorded_too(make_env: MakeEnv) -> None:

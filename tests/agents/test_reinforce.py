@@ -8,12 +8,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from stable_baselines3 import A2C
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.buffers.monte_carlo_buffer import MonteCarloBuffer
+from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.reinforce import DEFAULT_N_STEPS, REINFORCE
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
 
@@ -109,6 +111,18 @@ def test_the_gradient_vanishes_at_a_deterministic_optimal_policy(make_env: MakeE
     trained.learn(8)
     assert trained.rollout_buffer.advantages.min() == 1.0
     assert all(not parameter.grad.any() for parameter in trained.policy.parameters() if parameter.grad is not None)
+
+
+def test_with_a_learned_baseline_it_is_a2c(make_env: MakeEnv) -> None:
+    kwargs = {"learning_rate": 0.1, "n_steps": 3, "gamma": 1.0, "vf_coef": 0.5, "max_grad_norm": 0.3, "seed": 0}
+    policy_kwargs = {**SMALL["policy_kwargs"], "optimizer_class": torch.optim.SGD}
+    a2c = A2C(TransformerPolicy, make_env(horizon=3), device="cpu", policy_kwargs=policy_kwargs, **kwargs)
+    ours = reinforce(make_env(horizon=3), baseline="learned", **kwargs, **SMALL)
+    vectors = []
+    for model in (a2c, ours):
+        model.set_random_seed(1)
+        vectors.append(model.learn(24 * 5).policy.parameters_to_vector())
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
 
 
 def test_n_steps_is_the_horizon_the_time_limit_or_the_default(make_env: MakeEnv) -> None:

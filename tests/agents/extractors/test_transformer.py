@@ -91,6 +91,23 @@ def test_even_one_attribute_is_two_tokens() -> None:
     assert extractor(spaces.Discrete(3)).attention_weights(torch.tensor([1])).shape == (2, 1, 4, 2, 2)
 
 
+def test_a_recurrent_policy_takes_the_extractor() -> None:
+    contrib = pytest.importorskip("sb3_contrib")
+    kwargs = {"features_extractor_class": TransformerExtractor, "net_arch": []}
+    model = contrib.RecurrentPPO(
+        "MlpLstmPolicy",
+        "wmil_envs:WMIL/PatternEcho-v0",
+        n_steps=16,
+        batch_size=8,
+        n_epochs=1,
+        device="cpu",
+        policy_kwargs=kwargs,
+    )
+    before = model.policy.features_extractor.query.clone()
+    model.learn(16)
+    assert not torch.equal(before, model.policy.features_extractor.query)
+
+
 def test_the_masked_mean_is_the_mean_of_what_is_present() -> None:
     tokens = torch.tensor([[[1.0], [5.0], [9.0]], [[1.0], [2.0], [3.0]]])
     present = torch.tensor([[True, False, True], [False, False, False]])

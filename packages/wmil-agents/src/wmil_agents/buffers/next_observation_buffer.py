@@ -63,6 +63,18 @@ class NextObservations(RolloutBuffer):
             at_step = [_map(lambda rows: rows[step], arrays) for arrays in (self.observations, self.next_observations)]
             self.minibatch.memory.add(at_step[0], self.actions[step], at_step[1])
 
+    def state_dict(self) -> dict[str, Any]:
+        """What outlives a rollout: the memory, and what the buffer that this extends says does."""
+        inherited: dict[str, Any] = getattr(super(), "state_dict", dict)()
+        memory = None if self.minibatch is None else self.minibatch.memory
+        return inherited if memory is None else inherited | {"memory": memory.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `state_dict` returned."""
+        getattr(super(), "load_state_dict", dict)(state)
+        if self.minibatch is not None and self.minibatch.memory is not None:
+            self.minibatch.memory.load_state_dict(state["memory"])
+
     def _get_samples(self, batch_inds: NDArray[np.intp], env: VecNormalize | None = None) -> Any:
         if not self._is_flat:
             self.next_observations = _map(self.swap_and_flatten, self.next_observations)
