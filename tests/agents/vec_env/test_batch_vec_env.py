@@ -328,7 +328,7 @@ def test_attributes_and_methods_of_a_native_env_are_repeated() -> None:
 
 
 def test_attributes_are_found_through_vector_wrappers() -> None:
-    class Named(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
+    class Named(gym.vector.VectorWrapper):
         nickname = "n"
 
     env = BatchVecEnv(Named(NativeCountdown([2, 2])))

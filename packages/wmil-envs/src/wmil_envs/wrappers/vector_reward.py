@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -10,6 +10,11 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv, VectorWrapper
 
 from wmil_envs.reward import RewardVector
+
+if TYPE_CHECKING:
+    _VectorWrapper = VectorWrapper[Any, Any, Any, Any, Any]
+else:
+    _VectorWrapper = VectorWrapper  # no generic class before Gymnasium 1.4
 
 
 def _reward_space() -> spaces.Box[Any]:
@@ -39,7 +44,7 @@ class VectorReward(gym.Wrapper[Any, Any, Any, Any]):
         return obs, info["vector_reward"], terminated, truncated, info
 
 
-class BatchVectorReward(VectorWrapper[Any, Any, Any, Any, Any]):
+class BatchVectorReward(_VectorWrapper):
     """`VectorReward` for vector envs: the rewards are (num_envs, 3).
 
     Raises:
