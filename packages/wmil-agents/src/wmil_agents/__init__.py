@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from wmil_agents.attachment import attach
     from wmil_agents.auxiliary_loss import AuxiliaryLoss
     from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
+    from wmil_agents.evaluation.evaluate import evaluate
     from wmil_agents.extractors.transformer import TransformerExtractor
     from wmil_agents.policies.transformer_policy import TransformerPolicy
+    from wmil_agents.prediction_reward import PredictionReward
     from wmil_agents.reinforce import REINFORCE
     from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
     from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
@@ -24,11 +26,13 @@ __all__ = [
     "REINFORCE",
     "AuxiliaryLoss",
     "BatchVecEnv",
+    "PredictionReward",
     "TransformerExtractor",
     "TransformerPolicy",
     "WorldModelLoss",
     "__version__",
     "attach",
+    "evaluate",
     "make_batch_vec_env",
 ]
 
@@ -36,10 +40,12 @@ _MODULE_OF = {
     "REINFORCE": "reinforce",
     "AuxiliaryLoss": "auxiliary_loss",
     "BatchVecEnv": "vec_env.batch_vec_env",
+    "PredictionReward": "prediction_reward",
     "TransformerExtractor": "extractors.transformer",
     "TransformerPolicy": "policies.transformer_policy",
     "WorldModelLoss": "auxiliary_losses.world_model",
     "attach": "attachment",
+    "evaluate": "evaluation.evaluate",
     "make_batch_vec_env": "vec_env.make_batch_vec_env",
 }
 
