@@ -36,6 +36,9 @@ class WorldModelLoss(AuxiliaryLoss):
     Works on observations of categories: `Discrete`, `MultiDiscrete`, `MultiBinary`, or a `Dict` with such entries (the
     other entries are not predicted). Attributes of an `AttributeSpace` that say they are not predictable from state and
     action are left out, because their share of the gradient would be noise.
+
+    A policy that has learnt PatternEcho shows the model only right answers. Without replay the model then forgets the
+    wrong ones: over all (symbol, action) pairs, its skill at `feedback` is -7 after 6,000 steps, against .95 with it.
     """
 
     scale: float | Callable[[float], float] = 0.2
@@ -64,15 +67,17 @@ class WorldModelLoss(AuxiliaryLoss):
     def loss(self, head: nn.Module, features: Tensor, transitions: Transitions) -> tuple[Tensor, dict[str, Tensor]]:
         """The cross-entropy; `error` is the mean squared error of the probabilities against one-hot."""
         assert isinstance(head, WorldModelHead)
-        logits = head(features, transitions.actions)
+        log_probs = head(features, transitions.actions).log_softmax(-1)
         targets = head.targets(transitions.next_observations)
         with torch.no_grad():
-            error = one_hot_squared_error(logits.softmax(-1), targets, head.n_values).mean()
-        return categorical_cross_entropy(logits, targets), {"error": error}
+            error = one_hot_squared_error(log_probs.exp(), targets, head.n_values).mean()
+        return categorical_cross_entropy(log_probs, targets), {"error": error}
 
 
 class WorldModelHead(nn.Module):
-    """Features plus an action's embedding through a small MLP to the logits of each predicted attribute.
+    """Features and an action's embedding through one hidden layer to the logits of each predicted attribute.
+
+    A second hidden layer knew no more after 3,000 steps of PatternEcho.
 
     Args:
         columns: What to predict.
@@ -93,7 +98,6 @@ class WorldModelHead(nn.Module):
         self.columns = columns
         self.action_embedding = ActionEmbedding(action_space, hidden_width)
         self.from_features = nn.Linear(features_dim, hidden_width)
-        self.hidden = nn.Linear(hidden_width, hidden_width)
         n_values = torch.tensor([column.n_values for column in columns])
         most = int(n_values.max())
         self.logits = nn.Linear(hidden_width, len(columns) * most)
@@ -104,7 +108,6 @@ class WorldModelHead(nn.Module):
     def forward(self, features: Tensor, actions: Tensor) -> Tensor:
         """Features (B, features_dim) and actions -> logits (B, k, m), minus infinity where a value does not exist."""
         x = F.gelu(self.from_features(features) + self.action_embedding(actions))
-        x = F.gelu(self.hidden(x))
         logits: Tensor = self.logits(x)
         return logits.view(-1, *self.missing.shape) + self.missing
 
@@ -119,7 +122,9 @@ class WorldModelHead(nn.Module):
             picked = [next_observations[column.entry or ""].flatten(1)[:, column.index] for column in self.columns]
             return torch.stack(picked, dim=1).long()
         rows = next_observations.reshape(len(next_observations), -1)
-        return rows[:, [column.index for column in self.columns]].long()
+        if rows.shape[1] != len(self.columns):  # else every column is predicted, in order
+            rows = rows[:, [column.index for column in self.columns]]
+        return rows.long()
 
 
 class ActionEmbedding(nn.Module):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional as F
 
 
-def categorical_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean over (B, k) of -log p(target), from logits (B, k, m), minus infinity where a value does not exist."""
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+def categorical_cross_entropy(log_probs: Tensor, targets: Tensor) -> Tensor:
+    """Mean over (B, k) of -log p(target), from log-probabilities (B, k, m) and targets (B, k)."""
+    return -log_probs.gather(-1, targets[..., None]).mean()
 
 
 def one_hot_squared_error(probabilities: Tensor, targets: Tensor, n_values: Tensor) -> Tensor:
