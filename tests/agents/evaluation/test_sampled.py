@@ -61,8 +61,10 @@ def test_any_environment_can_be_evaluated() -> None:
 def test_the_same_seed_gives_the_same_estimate_and_leaves_torch_as_it_was() -> None:
     env = make_batch_vec_env("wmil_envs:WMIL/PatternEcho-v0", num_envs=4)
     model = PPO("MlpPolicy", env, n_steps=8, batch_size=8, seed=0)
+    one = evaluate_episodes(model, env, 30, 5).episode_return
+    torch.rand(1)
     before = torch.random.get_rng_state()
-    one, two, other = (evaluate_episodes(model, env, 30, seed).episode_return for seed in (5, 5, 6))
+    two, other = (evaluate_episodes(model, env, 30, seed).episode_return for seed in (5, 6))
     assert one == two
     assert one != other
     assert torch.equal(torch.random.get_rng_state(), before)
