@@ -103,8 +103,8 @@ def test_an_untrained_world_model_fails_whatever_its_error() -> None:
 
 
 def test_an_estimate_counts_by_the_worse_end_of_its_interval() -> None:
-    unsure = replace(evaluation(0.6, 0.1, 0.01), success=Estimated(0.6, 20, (0.38, 0.78)))
-    assert answers(verdict(unsure, unsure))[:2] == [True, False]
+    unsure = replace(evaluation(0.6, 0.1, 0.01), success=Estimated(0.6, 20, (0.3, 0.78)))
+    assert answers(verdict(unsure, unsure))[:2] == [False, False]
     vague = replace(evaluation(1.0, 0.1, 0.01), entropy=Estimated(1.0, 20, (0.9, 1.1)))
     assert answers(verdict(vague, vague))[2] is False
 
