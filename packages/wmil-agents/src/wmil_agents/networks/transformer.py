@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wmil_agents.networks.positions import Positions
+
 
 def attention_bias(present: Tensor | None, n_tokens: int, causal: bool, like: Tensor) -> Tensor | None:
     """What is added to the attention scores: 0 where a key may be seen, minus infinity where not.
@@ -44,25 +46,43 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor | None, positions: Positions | None = None) -> Tensor:
         """(B, n, width) -> (B, n, width)."""
         # The fused kernel beats matmul, softmax, matmul at every size tried (B 8-1,024, n 2-5): 58 to 96 us at 8 x 4.
-        query, key, value = self._project(x)
+        query, key, value = self._project(x, positions)
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         out: Tensor = self.out(attended.transpose(1, 2).reshape(x.shape))
         return out
 
-    def weights(self, x: Tensor, bias: Tensor | None) -> Tensor:
+    def newest(self, x: Tensor, bias: Tensor | None, positions: Positions | None = None) -> Tensor:
+        """(B, n, width) -> (B, 1, width): what `forward` gives at the last token, the other queries left out."""
+        n_rows, _, width = x.shape
+        query = self._heads(F.linear(x[:, -1:], self.qkv.weight[:width], self.qkv.bias[:width]))
+        key, value = map(self._heads, F.linear(x, self.qkv.weight[width:], self.qkv.bias[width:]).chunk(2, dim=-1))
+        if positions is not None:
+            query, key = positions.rotate(query), positions.rotate(key)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        out: Tensor = self.out(attended.transpose(1, 2).reshape(n_rows, 1, width))
+        return out
+
+    def weights(self, x: Tensor, bias: Tensor | None, positions: Positions | None = None) -> Tensor:
         """Attention weights (B, heads, n queries, n keys), each row summing to 1."""
-        query, key, _ = self._project(x)
+        query, key, _ = self._project(x, positions)
         scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
         return (scores if bias is None else scores + bias).softmax(-1)
 
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(self, x: Tensor, positions: Positions | None = None) -> tuple[Tensor, Tensor, Tensor]:
         n_rows, n_tokens, width = x.shape
         projected = self.qkv(x).view(n_rows, n_tokens, 3, self.n_heads, width // self.n_heads)
         query, key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, n, width / heads)
+        if positions is not None:
+            query, key = positions.rotate(query), positions.rotate(key)
         return query, key, value
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, n, width) -> (B, heads, n, width / heads)."""
+        n_rows, n_tokens, width = x.shape
+        return x.view(n_rows, n_tokens, self.n_heads, width // self.n_heads).transpose(1, 2)
 
 
 class Block(nn.Module):
@@ -76,9 +96,15 @@ class Block(nn.Module):
         self.mlp_in = nn.Linear(width, hidden_width)
         self.mlp_out = nn.Linear(hidden_width, width)
 
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor | None, positions: Positions | None = None) -> Tensor:
         """(B, n, width) -> (B, n, width)."""
-        x = x + self.attention(self.attention_norm(x), bias)
+        return self._transformed(x + self.attention(self.attention_norm(x), bias, positions))
+
+    def newest(self, x: Tensor, bias: Tensor | None, positions: Positions | None = None) -> Tensor:
+        """(B, n, width) -> (B, 1, width): what `forward` gives at the last token."""
+        return self._transformed(x[:, -1:] + self.attention.newest(self.attention_norm(x), bias, positions))
+
+    def _transformed(self, x: Tensor) -> Tensor:
         change: Tensor = self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x))))
         return x + change
 
@@ -92,10 +118,17 @@ class Transformer(nn.Module):
         n_heads: Attention heads per block; must divide `width`.
         hidden_width: Hidden units of each block's MLP; 4 x `width` if None.
         causal: Whether a token sees only itself and those before it.
+        positions: How tokens are told where they stand; not at all if None.
     """
 
     def __init__(
-        self, width: int, n_layers: int, n_heads: int, hidden_width: int | None = None, causal: bool = False
+        self,
+        width: int,
+        n_layers: int,
+        n_heads: int,
+        hidden_width: int | None = None,
+        causal: bool = False,
+        positions: Positions | None = None,
     ) -> None:
         super().__init__()
         if width < 1 or n_layers < 1 or n_heads < 1:
@@ -106,24 +139,49 @@ class Transformer(nn.Module):
         self.causal = causal
         self.blocks = nn.ModuleList(Block(width, n_heads, hidden_width or 4 * width) for _ in range(n_layers))
         self.norm = nn.LayerNorm(width)
+        self.positions = positions
 
     def forward(self, tokens: Tensor, present: Tensor | None = None) -> Tensor:
         """Tokens (B, n, width) -> (B, n, width); no token that `present` (B, n) leaves out is seen by another one.
 
         Each row needs a token that is present, unless the transformer is causal.
         """
-        bias = attention_bias(present, tokens.shape[1], self.causal, tokens)
+        tokens, bias = self._placed(tokens, present)
         for block in self.blocks:
-            tokens = block(tokens, bias)
+            tokens = block(tokens, bias, self.positions)
         normed: Tensor = self.norm(tokens)
+        return normed
+
+    def newest(self, tokens: Tensor, present: Tensor | None = None) -> Tensor:
+        """Tokens (B, n, width) -> (B, width): what `forward` gives at the last one, without the work for the others.
+
+        The last block runs for the last token only; of the others it needs nothing but keys and values.
+        """
+        tokens, bias = self._placed(tokens, present)
+        *blocks, last = self.blocks
+        for block in blocks:
+            tokens = block(tokens, bias, self.positions)
+        assert isinstance(last, Block)
+        newest = last.newest(tokens, bias if bias is None else bias[..., -1:, :], self.positions)
+        normed: Tensor = self.norm(newest[:, 0])
         return normed
 
     def attention_weights(self, tokens: Tensor, present: Tensor | None = None) -> Tensor:
         """Every attention weight, (layers, B, heads, n queries, n keys)."""
-        bias = attention_bias(present, tokens.shape[1], self.causal, tokens)
+        tokens, bias = self._placed(tokens, present)
         weights = []
         for block in self.blocks:
             assert isinstance(block, Block)
-            weights.append(block.attention.weights(block.attention_norm(tokens), bias))
-            tokens = block(tokens, bias)
+            weights.append(block.attention.weights(block.attention_norm(tokens), bias, self.positions))
+            tokens = block(tokens, bias, self.positions)
         return torch.stack(weights)
+
+    def _placed(self, tokens: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The tokens told where they stand, and what is added to the attention scores."""
+        bias = attention_bias(present, tokens.shape[1], self.causal, tokens)
+        if self.positions is None:
+            return tokens, bias
+        order = self.positions.bias(tokens.shape[1])
+        if order is not None:
+            bias = order if bias is None else bias + order
+        return self.positions.place(tokens), bias
