@@ -19,14 +19,15 @@ def progress(step: int, *, is_new: bool = True, tells_success: bool = True) -> P
 
 def shown(steps: list[int], **console: object) -> str:
     file = io.StringIO()
-    with ProgressDisplay(Console(file=file, width=100, **console), 1_000) as display:
+    with ProgressDisplay(Console(file=file, width=100, **console), 1_000, "a run") as display:
         for step in steps:
             display(progress(step))
     return file.getvalue()
 
 
 def test_plain_lines_are_few_and_the_last_step_is_among_them() -> None:
-    lines = shown(list(range(0, 1_001, 10))).splitlines()
+    heading, *lines = shown(list(range(0, 1_001, 10))).splitlines()
+    assert heading == "a run"
     assert len(lines) == 11
     assert "step         0 of 1,000" in lines[0]
     assert "step     1,000 of 1,000" in lines[-1]
@@ -52,6 +53,10 @@ def test_the_return_stands_in_for_a_success_that_is_not_told() -> None:
 
 def test_reports_between_evaluations_print_no_line() -> None:
     file = io.StringIO()
-    with ProgressDisplay(Console(file=file, width=100), 1_000) as display:
+    with ProgressDisplay(Console(file=file, width=100), 1_000, "a run") as display:
         display(progress(0, is_new=False))
-    assert file.getvalue() == ""
+    assert file.getvalue() == "a run\n"
+
+
+def test_a_run_that_does_not_begin_prints_nothing() -> None:
+    assert shown([]) == shown([], force_terminal=True) == ""

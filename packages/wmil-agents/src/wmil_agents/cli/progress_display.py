@@ -18,10 +18,17 @@ _N_LINES = 10
 
 
 class ProgressDisplay:
-    """A `with` block around a run; call it with every `Progress`."""
+    """A `with` block around a run; call it with every `Progress`. Nothing is printed before the first one.
 
-    def __init__(self, screen: Console, total_steps: int) -> None:
-        self._screen, self._total_steps = screen, total_steps
+    Args:
+        screen: where to.
+        total_steps: of the run.
+        heading: the first line.
+    """
+
+    def __init__(self, screen: Console, total_steps: int, heading: str) -> None:
+        self._screen, self._total_steps, self._heading = screen, total_steps, heading
+        self._has_begun = False
         self._next_line = 0.0
         self._bar: Bar | None = None
         if screen.is_terminal:
@@ -35,8 +42,6 @@ class ProgressDisplay:
             self._task = self._bar.add_task("", total=total_steps)
 
     def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
         return self
 
     def __exit__(
@@ -47,6 +52,11 @@ class ProgressDisplay:
 
     def __call__(self, progress: Progress) -> None:
         """Show where the run has got."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._screen.print(self._heading, markup=False)
+            if self._bar is not None:
+                self._bar.start()
         if self._bar is not None:
             self._bar.update(self._task, completed=progress.step, description=description(progress))
         elif progress.is_new and (progress.step >= self._next_line or progress.step >= self._total_steps):

@@ -28,13 +28,12 @@ def train_and_judge(source: str, overrides: Sequence[str], out: Path | None, com
     folder = default_folder(settings) if out is None else out
     screen = console()
     cut = "" if settings.ablation == "none" else f", ablation {settings.ablation}"
-    screen.print(
+    heading = (
         f"{settings.name}: {settings.learner.algorithm} on {settings.env.id}, {settings.total_steps:,} steps in "
-        f"{settings.n_envs} environments, seed {settings.seed}{cut}",
-        markup=False,
+        f"{settings.n_envs} environments, seed {settings.seed}{cut}"
     )
     try:
-        with ProgressDisplay(screen, settings.total_steps) as display:
+        with ProgressDisplay(screen, settings.total_steps, heading) as display:
             result = run(settings, folder, display, command)
     except KeyboardInterrupt:
         typer.echo(f"wmil: interrupted; what was measured until then is in {folder}", err=True)
