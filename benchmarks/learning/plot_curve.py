@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     chosen.image.parent.mkdir(parents=True, exist_ok=True)
     title = f"PatternEcho, 8 symbols: a 2 x 64 transformer from scratch, median and quartiles of {chosen.seeds} runs"
     files = draw_learning_curve(curves, chosen.image, title=title)
-    print("python -m benchmarks.learning.plot_curve", shlex.join(sys.argv[1:] if arguments is None else arguments))
+    words = sys.argv[1:] if arguments is None else arguments
+    print(shlex.join(["python", "-m", "benchmarks.learning.plot_curve", *words]))
     for file in files:
         print(f"  {file.name}")
     return files
