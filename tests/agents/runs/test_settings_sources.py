@@ -1,8 +1,12 @@
+import inspect
 from pathlib import Path
 
 import pytest
 import yaml
 
+from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
+from wmil_agents.extractors.transformer import TransformerExtractor
+from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings, preset_names
@@ -59,6 +63,18 @@ def test_every_setting_has_a_sentence() -> None:
         for name, field in getattr(section, "model_fields", {}).items():
             assert field.description, f"{section.__name__}.{name}"
             assert field.description.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("section", "owner"),
+    [("world_model", WorldModelLoss), ("policy", TransformerExtractor), ("policy", TransformerPolicy)],
+)
+def test_defaults_are_those_of_what_is_set(section: str, owner: type) -> None:
+    parameters = inspect.signature(owner).parameters
+    defaults = getattr(Settings(), section).model_dump()
+    shared = {name: value for name, value in defaults.items() if name in parameters}
+    assert shared
+    assert shared == {name: parameters[name].default for name in shared}
 
 
 @pytest.mark.parametrize(
