@@ -181,6 +181,21 @@ def test_a_perfect_prediction_reaches_the_floor_and_skill_one() -> None:
     assert skill(0.1, 0.1, 0.1) is None
 
 
+def test_the_steps_left_can_be_foreseen_where_they_are_shown(env_id: str) -> None:
+    for time_aware in (True, False):
+        env = gym.make(env_id, horizon=3, time_aware=time_aware).unwrapped
+        names = [attribute.name for attribute in env.attributes]
+        assert list(env.oracle.world_model_floor) == names
+        assert ("steps_left" in names) == time_aware
+        assert all(float(floor) == 0.0 for floor in env.oracle.world_model_floor.values())
+
+
+def test_an_oracle_can_be_read() -> None:
+    text = str(gym.make("WMIL/PatternEcho-v0").unwrapped.oracle)
+    assert "random 0.125" in text
+    assert "feedback: floor 0" in text
+
+
 def test_an_oracle_is_plain_data() -> None:
     import json
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 
 import gymnasium as gym
 import numpy as np
@@ -84,7 +85,7 @@ def test_an_unknown_argument_is_refused_with_the_nearest_one(row) -> None:
     [
         ({"horizon": 0}, "horizon must be at least 1, not 0"),
         ({"dynamics": "slow"}, "dynamics must be one of same, fresh, permute, respond, not 'slow'"),
-        ({"alphabet": -1}, "alphabet must be None or a number of at least 0"),
+        ({"alphabet": -1}, "alphabet must be at least 0, not -1"),
         ({"level": 9}, "has the levels 0 .* not 9"),
         ({"level": 0, "curriculum": "mastery"}, "a level or a curriculum, not both"),
         ({"curriculum": "luck"}, "a curriculum is one of mastery, uniform, not 'luck'"),
@@ -94,6 +95,15 @@ def test_an_unknown_argument_is_refused_with_the_nearest_one(row) -> None:
         ({"obs": "pixels"}, "obs must be one of attributes, onehot, dict, not 'pixels'"),
         ({"info": "all"}, "info must be one of lean, full, not 'all'"),
         ({"reward_weights": (1, 2)}, "must be three finite numbers"),
+        ({"reward_weights": 3}, "must be three finite numbers"),
+        ({"horizon": 2.0}, r"horizon must be an integer, not 2\.0"),
+        ({"horizon": True}, "horizon must be an integer, not True"),
+        ({"horizon": "2"}, "horizon must be an integer, not '2'"),
+        ({"alphabet": 1.5}, r"alphabet must be an integer, not 1\.5"),
+        ({"curriculum": 3}, "a curriculum is one of mastery, uniform, not 3"),
+        ({"parent": {"kind": ["x"]}}, "a parent is one of"),
+        ({"parent": ""}, "a parent is one of"),
+        ({"parent": {"kind": "noisy", "flip": "x"}}, "flip must be a probability"),
     ],
     ids=str,
 )
@@ -117,6 +127,28 @@ def test_bad_arguments_are_refused_in_a_sentence(env_id: str, arguments: dict, s
 def test_bad_vector_arguments_are_refused_in_a_sentence(env_id: str, arguments: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         gym.make_vec(env_id, **arguments)
+
+
+@pytest.mark.parametrize("name", ["num_envs", "group_size", "autoreset_mode"])
+def test_a_single_env_refuses_arguments_of_vector_envs(env_id: str, name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} is an argument of a vector env"):
+        gym.make(env_id, **{name: 1})
+
+
+def test_integers_of_every_kind_make_the_same_env(env_id: str) -> None:
+    env = gym.make_vec(env_id, num_envs=np.int64(3), horizon=np.int64(2))
+    env.reset(seed=0)
+    env.step(np.zeros(3, dtype=np.int64))
+    *_, terminations, _, _ = env.step(np.zeros(3, dtype=np.int64))
+    assert terminations.shape == (3,)
+    assert repr(env.unwrapped.task) == repr(gym.make(env_id, horizon=2).unwrapped.task)
+
+
+def test_a_large_world_is_made_in_moments() -> None:
+    start = time.process_time()
+    for _ in range(5):
+        gym.make("WMIL/SequenceNext-v0", n_symbols=16)
+    assert time.process_time() - start < 5.0
 
 
 @pytest.mark.parametrize(("name", "least"), [("PatternEcho", 2), ("SequenceNext", 4)])

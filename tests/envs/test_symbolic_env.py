@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import multiprocessing
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
 
-def test_a_step_before_reset_and_after_the_end_raises(env_id: str) -> None:
-    env = gym.make(env_id, horizon=2)
+@pytest.mark.parametrize("obs", ["attributes", "onehot"])
+def test_a_step_before_reset_and_after_the_end_raises(env_id: str, obs: str) -> None:
+    env = gym.make(env_id, horizon=2, obs=obs)
     with pytest.raises(ResetNeeded, match="call reset"):
         env.step(0)
     env.reset(seed=0)
@@ -19,7 +22,7 @@ def test_a_step_before_reset_and_after_the_end_raises(env_id: str) -> None:
     env.step(0)
 
 
-@pytest.mark.parametrize("action", [-1, 10**6, 0.5, "0", None, np.array([0, 1]), np.float64(1.0)], ids=str)
+@pytest.mark.parametrize("action", [-1, 10**6, 0.5, "0", None, np.array([0, 1]), np.float64(1.0), True], ids=str)
 def test_bad_actions_are_refused_in_a_sentence(env_id: str, action: object) -> None:
     env = gym.make(env_id)
     env.reset(seed=0)
@@ -77,6 +80,32 @@ def test_a_state_dict_continues_bit_for_bit(env_id: str, world: dict) -> None:
     expected = play(env, 20)
     other.unwrapped.load_state_dict(state)
     np.testing.assert_equal(play(other, 20), expected)
+
+
+def test_the_state_of_an_ended_episode_goes_over_to_a_vector_env(env_id: str) -> None:
+    env, vector = gym.make(env_id), gym.make_vec(env_id, num_envs=1, autoreset_mode="disabled")
+    env.reset(seed=0)
+    env.step(0)
+    vector.load_state_dict(env.unwrapped.state_dict())
+    with pytest.raises(ResetNeeded, match="an episode has ended"):
+        vector.step(np.array([0]))
+
+
+def test_a_learning_curriculum_of_one_env_is_refused_in_a_worker_process() -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        sentence = pool.apply(_make_in_a_worker)
+    assert "private to this worker process" in sentence
+
+
+def _make_in_a_worker() -> str:
+    try:
+        gym.make("wmil_envs:WMIL/PatternEcho-v0", curriculum="mastery")
+    except RuntimeError as error:
+        gym.make("wmil_envs:WMIL/PatternEcho-v0", curriculum="uniform")
+        gym.make_vec("wmil_envs:WMIL/PatternEcho-v0", num_envs=2, curriculum="mastery")
+        return str(error)
+    return "accepted"
 
 
 def test_asking_for_the_state_or_a_frame_changes_nothing(env_id: str) -> None:

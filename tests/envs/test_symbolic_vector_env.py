@@ -219,8 +219,10 @@ def test_a_step_before_the_first_reset_raises(env_id: str) -> None:
     env = gym.make_vec(env_id, num_envs=2)
     with pytest.raises(ResetNeeded, match="call reset"):
         env.step(np.zeros(2, dtype=np.int64))
-    with pytest.raises(ResetNeeded, match="before the first reset"):
-        env.state_dict()
+    shown = gym.make_vec(env_id, num_envs=2, render_mode="ansi", reveals_all_actions=True).unwrapped
+    for ask in (env.unwrapped.state_dict, env.unwrapped.prompts, shown.render, shown.action_scores):
+        with pytest.raises(ResetNeeded, match="call reset"):
+            ask()
 
 
 def test_a_step_after_the_end_raises_without_autoreset(env_id: str) -> None:
@@ -387,8 +389,35 @@ def test_a_foreign_state_is_refused(env_id: str) -> None:
     env.reset(seed=0)
     with pytest.raises(ValueError, match="num_envs 2, this one has 3"):
         other.load_state_dict(env.state_dict())
-    with pytest.raises(ValueError, match="the state is of an env with task"):
-        gym.make_vec(env_id, num_envs=2, horizon=2).load_state_dict(env.state_dict())
+    others: dict[str, Any] = {
+        "task": {"horizon": 2},
+        "info": {"info": "full"},
+        "curriculum": {"curriculum": "mastery"},
+        "level": {"level": 0},
+        "autoreset_mode": {"autoreset_mode": "disabled"},
+        "parent": {"parent": {"kind": "noisy", "flip": 0.1}},
+        "group_size": {"group_size": 2},
+        "reward_weights": {"reward_weights": (1, 0, 1)},
+        "time_aware": {"time_aware": False},
+    }
+    for name, arguments in others.items():
+        other = gym.make_vec(env_id, num_envs=2, **arguments)
+        other.reset(seed=7)
+        before = other.unwrapped.state_dict()
+        with pytest.raises(ValueError, match=f"the state is of an env with {name} "):
+            other.load_state_dict(env.state_dict())
+        np.testing.assert_equal(other.unwrapped.state_dict(), before)
+
+
+def test_a_state_keeps_its_types_through_json(env_id: str) -> None:
+    env, other = (gym.make_vec(env_id, num_envs=3, autoreset_mode="disabled") for _ in range(2))
+    env.reset(seed=0)
+    env.step(np.zeros(3, dtype=np.int64))
+    other.load_state_dict(json.loads(json.dumps(env.state_dict(), default=lambda array: array.tolist())))
+    options = {"reset_mask": np.array([True, False, True])}
+    obs, other_obs = env.reset(options=options)[0], other.reset(options=options)[0]
+    np.testing.assert_array_equal(obs, other_obs)
+    assert obs.dtype == other_obs.dtype == np.int32
 
 
 def test_all_scores_are_revealed_only_on_request(env_id: str) -> None:
@@ -402,6 +431,16 @@ def test_all_scores_are_revealed_only_on_request(env_id: str) -> None:
     assert scores.shape == (3, env.single_action_space.n)
     _, rewards, *_ = env.step(scores.argmax(1))
     np.testing.assert_array_equal(rewards, 1.0)
+
+
+def test_revealed_scores_are_the_rewards_to_come_noise_included(env_id: str) -> None:
+    noise = {"kind": "noisy", "flip": 0.4}
+    env = gym.make_vec(env_id, num_envs=500, horizon=3, dynamics="fresh", parent=noise, reveals_all_actions=True)
+    env.reset(seed=0)
+    for actions in actions_for(env, 9):
+        scores = env.unwrapped.action_scores()
+        _, rewards, *_ = env.step(actions)
+        np.testing.assert_array_equal(scores[np.arange(500), actions], rewards)
 
 
 def test_one_curriculum_serves_all_envs() -> None:
@@ -433,3 +472,135 @@ def test_a_prompt_names_every_attribute(env_id: str) -> None:
     for prompt in env.unwrapped.prompts():
         assert all(f"{attribute.name}: " in prompt for attribute in env.unwrapped.attributes)
         assert f"from 0 to {env.single_action_space.n - 1}" in prompt
+
+
+def test_a_partial_reset_leaves_the_levels_of_the_others_and_marks_its_rows() -> None:
+    env = gym.make_vec(
+        "WMIL/SequenceNext-v0", num_envs=64, curriculum="uniform", info="full", autoreset_mode="disabled", horizon=2
+    )
+    _, first = env.reset(seed=0)
+    mask = np.arange(64) < 32
+    _, infos = env.reset(options={"reset_mask": mask})
+    np.testing.assert_array_equal(infos["task"][~mask], first["task"][~mask])
+    np.testing.assert_array_equal(infos["instance"][~mask], first["instance"][~mask])
+    assert (infos["task"][mask] != first["task"][mask]).any()
+    for key in ("_task", "_instance", "_target"):
+        np.testing.assert_array_equal(infos[key], mask)
+
+
+def test_groups_share_the_levels_of_a_curriculum() -> None:
+    env = gym.make_vec("WMIL/SequenceNext-v0", num_envs=64, group_size=2, curriculum="uniform", info="full")
+    _, infos = env.reset(seed=0)
+    for _ in range(5):
+        levels = infos["task"].reshape(32, 2)
+        assert (levels[:, 0] == levels[:, 1]).all()
+        assert len(np.unique(levels)) > 1
+        _, infos = env.reset()
+
+
+def test_noise_has_a_stream_of_its_own() -> None:
+    env = gym.make_vec("WMIL/PatternEcho-v0", num_envs=4000, parent={"kind": "noisy", "flip": 0.5}, level=0)
+    obs, _ = env.reset(seed=0)
+    _, rewards, *_ = env.step(obs[:, 0].astype(np.int64))
+    for symbol in range(4):
+        assert abs(rewards[obs[:, 0] == symbol].mean() - 0.5) < 0.08
+
+
+def test_a_level_asked_for_comes_before_the_curriculum() -> None:
+    env = gym.make_vec("WMIL/PatternEcho-v0", num_envs=64, curriculum="mastery", info="full")
+    _, infos = env.reset(seed=0, options={"level": 1})
+    assert (infos["task"] == 1).all()
+    _, infos = env.reset()
+    assert (infos["task"] == 0).all()
+
+
+def test_mastery_hears_the_share_of_right_answers() -> None:
+    settings = {"kind": "mastery", "threshold": 0.5, "window": 4}
+    for n_right, expected in ((1, 1), (0, 0)):
+        env = gym.make_vec("WMIL/PatternEcho-v0", num_envs=4, horizon=2, curriculum=settings, info="full")
+        _, infos = env.reset(seed=0)
+        right = infos["target"]
+        wrong = (right + 1) % 8
+        env.step(right if n_right else wrong)
+        *_, infos = env.step(wrong)  # the last answer alone would say 0
+        _, infos = env.reset()
+        assert (infos["task"] == expected).all()
+
+
+def test_regret_counts_the_noise() -> None:
+    env = gym.make_vec("WMIL/PatternEcho-v0", num_envs=4, info="full", parent={"kind": "noisy", "flip": 0.25})
+    _, infos = env.reset(seed=0)
+    actions = np.where(np.arange(4) < 2, infos["target"], (infos["target"] + 1) % 8)
+    *_, infos = env.step(actions)
+    np.testing.assert_allclose(infos["regret"], [0.0, 0.0, 0.5, 0.5])
+
+
+def test_consistency_goes_by_what_is_seen_and_is_forgotten_with_a_new_seed() -> None:
+    env = gym.make_vec("WMIL/SequenceNext-v0", num_envs=1, level=5, info="full")
+    bank = env.unwrapped.bank
+    first = int(bank.levels[5][0])
+    twin = next(int(i) for i in bank.levels[5] if i != first and bank.visible_ids[i] == bank.visible_ids[first])
+
+    def cons(instance: int, **kwargs: Any) -> float:
+        env.reset(options={"instance": instance}, **kwargs)
+        return float(env.step(np.array([3]))[-1]["vector_reward"][0, 2])
+
+    assert cons(first, seed=0) == 0.0
+    assert cons(twin) == 1.0, "the hidden rule differs, the sight does not"
+    assert cons(first, seed=0) == 0.0, "a new seed is a new life"
+
+
+def random_bank_world(num_envs: int, autoreset_mode: str = "same_step") -> Any:
+    """PatternEcho's shell around a bank with three possible successors of every answer."""
+    from wmil_envs.bank import Bank
+    from wmil_envs.symbolic_vector_env import SymbolicVectorEnv
+    from wmil_envs.tasks.pattern_echo import PatternEcho
+
+    task = PatternEcho(n_symbols=4, horizon=2)
+    rng = np.random.default_rng(0)
+    bank = Bank(
+        attributes=task.attributes,
+        instances=task.instances(1),
+        levels=(np.arange(2), np.arange(4)),
+        correct=np.arange(4),
+        scores=rng.random((4, 4)),
+        flip=0.2,
+        successors=rng.integers(4, size=(4, 4, 3)),
+        successor_probabilities=rng.dirichlet(np.ones(3), size=(4, 4)),
+        horizon=2,
+    )
+    return SymbolicVectorEnv(task, num_envs, bank=bank, info="full", autoreset_mode=autoreset_mode)
+
+
+def test_successors_come_as_often_as_the_bank_says() -> None:
+    n = 20_000
+    env = random_bank_world(n)
+    for instance, action in itertools.product(range(4), range(4)):
+        env.reset(seed=instance, options={"instance": instance})
+        obs, *_ = env.step(np.full(n, action))
+        expected = np.zeros(4)
+        np.add.at(expected, env.bank.successors[instance, action], env.bank.successor_probabilities[instance, action])
+        shares = np.bincount(obs[:, 0], minlength=4) / n
+        assert (np.abs(shares - expected) <= 4.5 * np.sqrt(expected * (1 - expected) / n)).all()
+
+
+def test_fractional_scores_are_flipped_as_a_whole() -> None:
+    env = random_bank_world(5_000)
+    env.reset(seed=0, options={"instance": 2})
+    score = env.bank.scores[2, 1]
+    obs, rewards, *_ = env.step(np.full(5_000, 1))
+    flipped = ~np.isclose(rewards, score)
+    np.testing.assert_allclose(rewards[flipped], 1.0 - score)
+    assert abs(flipped.mean() - 0.2) < 4 * (0.2 * 0.8 / 5_000) ** 0.5
+    np.testing.assert_array_equal(obs[:, 2] == 2, (score >= 0.5) ^ flipped)
+    assert abs(rewards.mean() - env.bank.mean_rewards[2, 1]) < 0.05
+
+
+def test_an_unseeded_run_can_be_repeated_from_its_seed(env_id: str) -> None:
+    env = gym.make_vec(env_id, num_envs=8, level=0)
+    first, _ = env.reset()
+    again, _ = gym.make_vec(env_id, num_envs=8, level=0).reset(seed=env.unwrapped.np_random_seed)
+    np.testing.assert_array_equal(first, again)
+    single = gym.make(env_id, level=0)
+    obs, _ = single.reset()
+    np.testing.assert_array_equal(obs, gym.make(env_id, level=0).reset(seed=single.unwrapped.np_random_seed)[0])

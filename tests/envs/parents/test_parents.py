@@ -11,6 +11,7 @@ from wmil_envs.bank import compile_bank
 from wmil_envs.parents.recorded import record
 from wmil_envs.parents.rule import RuleParent
 from wmil_envs.parents.specification import make_parent
+from wmil_envs.symbolic_env import SymbolicEnv
 from wmil_envs.tasks.conditional import Conditional
 from wmil_envs.tasks.pattern_echo import PatternEcho
 
@@ -41,7 +42,7 @@ def test_two_noises_add_up() -> None:
 def test_a_recording_judges_as_it_was_recorded(tmp_path: Path) -> None:
     task = Conditional()
     rule, path = RuleParent(task), tmp_path / "scores.json"
-    record(rule, compile_bank(task, rule).instances, task.n_actions, path)
+    record(rule, task, path)
     edited = path.read_text().replace("1.0, 0.0", "0.25, 0.0", 1)
     path.write_text(edited)
     env = gym.make("WMIL/Conditional-v0", parent={"kind": "recorded", "path": str(path)}).unwrapped
@@ -66,16 +67,43 @@ def test_a_recording_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     for content, sentence in (
         ("{", "is not a recording"),
         ('{"format": 2, "questions": []}', "its format is 2, not 1"),
-        ('{"format": 1, "questions": [{"state": [0, 0, 0], "scores": [2.0]}]}', "outside"),
+        (f'{{"format": 1, "task": "{Conditional()}", "questions": [{{"state": [0], "scores": [2.0]}}]}}', "outside"),
         ("[]", "is not a recording"),
     ):
         path.write_text(content)
         with pytest.raises(ValueError, match=sentence):
             make()
     task = PatternEcho()
-    record(RuleParent(task), task.instances(1), 8, path)
-    with pytest.raises(LookupError, match="record it again"):
+    record(RuleParent(task), task, path)
+    with pytest.raises(ValueError, match="it was recorded for PatternEcho"):
         make()
+    with pytest.raises(ValueError, match="it was recorded for PatternEcho"):
+        gym.make("WMIL/PatternEcho-v0", alphabet=1, parent={"kind": "recorded", "path": str(path)})
+    path.write_text(path.read_text().replace('{"state": [7]', '{"state": [70]'))
+    with pytest.raises(LookupError, match="record it again"):
+        make("PatternEcho")
+
+
+def test_a_recording_keeps_the_noise_of_the_parent_it_stands_on(tmp_path: Path) -> None:
+    task, path = PatternEcho(), tmp_path / "scores.json"
+    record(RuleParent(task), task, path)
+    noisy = {"kind": "noisy", "flip": 0.3}
+    env = gym.make("WMIL/PatternEcho-v0", horizon=2, parent={"kind": "recorded", "path": str(path), "of": noisy})
+    assert env.unwrapped.bank.flip == 0.3
+
+
+def test_a_parent_of_ones_own_is_taken_as_it_is() -> None:
+    class Lenient(RuleParent):
+        def judge(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+            return np.maximum(super().judge(states, actions), 0.25)
+
+    task = PatternEcho()
+    env = SymbolicEnv(task, parent=Lenient(task))
+    assert env.bank.scores.min() == 0.25
+    env.reset(seed=0, options={"instance": 3})
+    obs, reward, *_ = env.step(0)
+    assert reward == 0.25
+    assert obs[2] == 1, "the feedback shows the verdict: below one half is wrong"
 
 
 @pytest.mark.parametrize("flip", [-0.1, 1.5])

@@ -19,7 +19,7 @@ class Attribute:
     hidden: bool = False
     """Part of the state but not of the observation."""
     predictable: bool = True
-    """Whether its next value depends on nothing but the state and the action."""
+    """Whether the distribution of its next value depends on the state and the action."""
     optional: bool = False
     """Whether value 0 means that the attribute is absent: nothing is shown, and nothing may be read from it."""
     labels: tuple[str, ...] = ()

@@ -131,15 +131,20 @@ class Engine:
 
     # Answers.
 
+    def scores(self) -> Floats:
+        """(n, n_actions) the verdict that each action would meet now, noise included."""
+        scores: Floats = self.world.bank.scores[self.base // self.world.n_actions]
+        flipped = self._flipped()
+        return scores if flipped is None else np.where(flipped[:, None], 1.0 - scores, scores)
+
     def answer(self, actions: Integers) -> Answered:
         """Judge one action (n,) of every env, and move to what follows."""
         world = self.world
         cells = self.base + actions
         right = world.right.take(cells)
         rewards = right.astype(np.float64) if world.scores_are_truth else world.scores.take(cells)
-        flipped = vectors = None
-        if world.flip > 0.0:
-            flipped = seeding.uniforms(self._noise_keys, self._counters()) < world.flip
+        flipped, vectors = self._flipped(), None
+        if flipped is not None:
             rewards = np.where(flipped, 1.0 - rewards, rewards)
         if self._counts_rewards:
             vectors = self._reward_vectors(cells, actions, rewards)
@@ -148,6 +153,12 @@ class Engine:
             self.n_right += right
         self.rows = self._advance(cells, actions, flipped)
         return Answered(cells, right, rewards, vectors, self.rows)
+
+    def _flipped(self) -> Bools | None:
+        """(n,) whether the parent's verdict on the coming answer is turned into its opposite; None without noise."""
+        if self.world.flip == 0.0:
+            return None
+        return seeding.uniforms(self._noise_keys, self._counters()) < self.world.flip
 
     def _reward_vectors(self, cells: Integers, actions: Integers, goal: Floats) -> Floats:
         looks = self.world.bank.visible_ids[cells // self.world.n_actions]
@@ -207,16 +218,16 @@ class Engine:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a `state_dict`."""
-        self.take_seed(state["seed"])
         if self.world.curriculum is not None:
             self.world.curriculum.load_state_dict(state["curriculum"])
+        self.take_seed(state["seed"])
         for name in _STATE:
-            setattr(self, name, _plain(state[name]))
+            setattr(self, name, _plain(state[name], np.int32 if name == "rows" else np.int64))
 
 
 _STATE = ("episode", "step", "levels", "fixed_levels", "base", "rows", "n_right", "last_answers")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, dtype: Any = None) -> Any:
     """An array as a copy, a number as an int, None as None."""
-    return value if value is None else int(value) if np.ndim(value) == 0 else np.array(value)
+    return value if value is None else int(value) if np.ndim(value) == 0 else np.array(value, dtype=dtype)

@@ -57,7 +57,7 @@ class Unavailable:
 Quantity = Exact | Estimated | Unavailable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Oracle:
     """What can be reached in a world at one level. Returns are undiscounted sums of the goal reward."""
 
@@ -70,8 +70,9 @@ class Oracle:
     random_success: Quantity
     """Probability that the last answer of an episode is right by chance."""
     world_model_floor: Mapping[str, Quantity]
-    """For each attribute the least one-hot mean squared error with which its next value can be predicted from what
-    is visible and the action; every start instance of the level and every action weighing the same."""
+    """For each attribute the least one-hot mean squared error with which its value after the first answer of an
+    episode can be predicted from what is visible and the action; every start instance of the level and every action
+    weighing the same."""
     world_model_mean_error: Mapping[str, Quantity]
     """The same for the best prediction that looks at nothing."""
     optimal_actions: npt.NDArray[np.int64]
@@ -81,6 +82,16 @@ class Oracle:
         """Whether looking at observation and action helps to predict the attribute at all."""
         gap = float(self.world_model_mean_error[attribute]) - float(self.world_model_floor[attribute])
         return gap >= MIN_PREDICTABLE
+
+    def __str__(self) -> str:
+        lines = [
+            f"return: random {self.random_return}, best memoryless {self.memoryless_return}, "
+            f"optimal {self.optimal_return}",
+            f"success of random actions: {self.random_success}",
+        ]
+        for name, floor in self.world_model_floor.items():
+            lines.append(f"error of a world model, {name}: floor {floor}, {self.world_model_mean_error[name]} blindly")
+        return "\n".join(lines)
 
     def regret(self, expected_return: float) -> float:
         """How far a return stays below the optimal one."""
@@ -104,25 +115,21 @@ def compute_oracle(bank: Bank, level: int, *, time_aware: bool = True) -> Oracle
         time_aware: whether the learner sees how many steps are left.
     """
     members = bank.levels[level]
-    chance = np.full(bank.scores.shape, 1.0 / bank.n_actions)
     random_values = np.zeros(bank.n_instances)
     optimal_values = np.zeros(bank.n_instances)
     optimal_actions = np.empty((bank.horizon, bank.n_instances), dtype=np.int64)
-    reach = bank.start_probabilities(level)
     for step in reversed(range(bank.horizon)):
-        random_values = (chance * (bank.mean_rewards + bank.backup(random_values, level))).sum(1)
+        random_values = (bank.mean_rewards + bank.backup(random_values, level)).mean(1)
         action_values = bank.mean_rewards + bank.backup(optimal_values, level)
         optimal_actions[step] = action_values.argmax(1)
         optimal_values = action_values.max(1)
-    for _ in range(bank.horizon - 1):
-        reach = bank.flow(reach[:, None] * chance, level)
-    floors, mean_errors = prediction_floors(outcome_probabilities(bank, level))
+    floors, mean_errors = prediction_floors(outcome_probabilities(bank, level, time_aware=time_aware))
     optimal_return = float(optimal_values[members].mean())
     return Oracle(
         random_return=Exact(float(random_values[members].mean())),
         memoryless_return=_memoryless_return(bank, level, optimal_return, time_aware),
         optimal_return=Exact(optimal_return),
-        random_success=Exact(float(reach @ bank.right.mean(1))),
+        random_success=Exact(1.0 / bank.n_actions),
         world_model_floor={name: Exact(floor) for name, floor in floors.items()},
         world_model_mean_error={name: Exact(error) for name, error in mean_errors.items()},
         optimal_actions=optimal_actions,

@@ -18,7 +18,7 @@ MIN_PREDICTABLE = 1e-6
 """Below this gap between the mean predictor and the floor there is nothing to predict."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcomes:
     """Everything a world model can be asked at one level. C cells."""
 
@@ -32,8 +32,8 @@ class Outcomes:
     """For each attribute of the observation (C, n_values), the distribution of its next value."""
 
 
-def outcome_probabilities(bank: Bank, level: int) -> Outcomes:
-    """The distribution of the next observation after every (start instance, action) of a level."""
+def outcome_probabilities(bank: Bank, level: int, *, time_aware: bool = True) -> Outcomes:
+    """The distribution of the next observation after every first answer: (start instance, action) of a level."""
     members = bank.levels[level]
     instances = np.repeat(members, bank.n_actions)
     actions = np.tile(np.arange(bank.n_actions), len(members))
@@ -53,6 +53,8 @@ def outcome_probabilities(bank: Bank, level: int) -> Outcomes:
     probabilities["last_action"] = np.eye(bank.n_actions + 1)[actions + 1]
     says_right = np.where(bank.scores[instances, actions] >= 0.5, 1.0 - bank.flip, bank.flip)
     probabilities["feedback"] = np.stack([np.zeros_like(says_right), 1.0 - says_right, says_right], axis=1)
+    if bank.horizon > 1 and time_aware:
+        probabilities["steps_left"] = np.tile(np.eye(bank.horizon + 1)[bank.horizon - 1], (len(instances), 1))
     groups = bank.visible_ids[instances] * bank.n_actions + actions
     return Outcomes(instances, actions, np.unique(groups, return_inverse=True)[1].reshape(-1), probabilities)
 

@@ -32,9 +32,12 @@ def checked_weights(weights: Sequence[float]) -> RewardVector:
     Raises:
         ValueError: not three finite numbers.
     """
-    values = [float(weight) for weight in weights]
+    try:
+        values = [float(weight) for weight in weights]
+    except TypeError:
+        values = []
     if len(values) != 3 or not np.isfinite(values).all():
-        raise ValueError(f"reward_weights must be three finite numbers (goal, pred, cons), not {list(weights)}")
+        raise ValueError(f"reward_weights must be three finite numbers (goal, pred, cons), not {weights!r}")
     return RewardVector(*values)
 
 

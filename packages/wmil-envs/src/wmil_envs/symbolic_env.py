@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multiprocessing import parent_process
 from operator import index
 from typing import Any
 
@@ -15,6 +16,8 @@ from wmil_envs.symbolic_vector_env import SymbolicVectorEnv
 from wmil_envs.task import Task
 from wmil_envs.world import InWorld
 
+_ENDED = "the episode has ended: call reset before the next step"
+
 
 class SymbolicEnv(InWorld, gym.Env[Any, Any]):
     """One copy of a symbolic world: env 0 of a `SymbolicVectorEnv` with the same seed, bit for bit.
@@ -23,7 +26,9 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
         task: the task, or the import string of its class; a registered id brings its own.
         parent: who judges: None or `"rule"`, `{"kind": "noisy", "flip": 0.1}`, `{"kind": "recorded", "path": ...}`.
         level: the level of every episode; the task's default for None.
-        curriculum: `"mastery"`, `"uniform"` or `{"kind": ..., ...}` instead of a level.
+        curriculum: `"mastery"`, `"uniform"` or `{"kind": ..., ...}` instead of a level. Each single env has its own:
+            let one serve many envs by `gym.make_vec`, or hand a `Curriculum` to the constructors of several (Gymnasium
+            copies what it is given, so not by `gym.make`). Only episodes that reach their own end count.
         time_aware: whether an episode of several steps shows how many are left.
         obs: `"attributes"` (one integer per attribute), `"onehot"` or `"dict"`.
         info: `"lean"` (success only) or `"full"` (reward vector, task, completion, instance, target, regret).
@@ -36,10 +41,18 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
     metadata: dict[str, Any] = SymbolicVectorEnv.metadata
 
     def __init__(self, task: Task | str, *, render_mode: str | None = None, **arguments: Any) -> None:
+        for name in ("num_envs", "group_size", "autoreset_mode"):
+            if name in arguments:
+                raise TypeError(f"{name} is an argument of a vector env: gym.make_vec(id, num_envs=n, ...)")
         # The batch of one is the truth. Where nothing but the cell decides what follows, reset and step below run ahead
         # of it on plain Python numbers, and `_catch_up` brings it level whenever it is asked.
         self._batch = SymbolicVectorEnv(task, 1, autoreset_mode="disabled", render_mode=render_mode, **arguments)
         self.world = world = self._batch.world
+        if world.curriculum is not None and world.curriculum.adaptive and parent_process() is not None:
+            raise RuntimeError(
+                "a curriculum that learns would be private to this worker process and hear of one env only: step the "
+                "envs in one process, gym.make_vec(id, num_envs=n, curriculum=...) shares one curriculum"
+            )
         self.render_mode = render_mode
         self.observation_space = self._batch.single_observation_space
         self.action_space = self._batch.single_action_space
@@ -96,7 +109,7 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
             raise ValueError("reset_mask is an option of vector envs")
         self._catch_up()
         if seed is None and not self._batch.is_seeded:
-            seed = int(self.np_random.integers(2**32))
+            seed = self.np_random_seed
         obs, infos = self._batch.reset(seed=seed, options=options)
         if self._runs_ahead:
             state = self._batch.state_dict()
@@ -123,10 +136,12 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
         if not 0 <= action < self._n_actions:
             raise ValueError(f"the action must be at least 0 and below {self._n_actions}, not {action}")
         if not self._is_ahead:
+            if self._batch.is_seeded and self._batch.reset_is_due:
+                raise ResetNeeded(_ENDED)
             obs, rewards, terminations, truncations, infos = self._batch.step(np.array([action], dtype=np.int64))
             return _first(obs), float(rewards[0]), bool(terminations[0]), bool(truncations[0]), _first_info(infos)
         if self._step == self._horizon:
-            raise ResetNeeded("the episode has ended: call reset before the next step")
+            raise ResetNeeded(_ENDED)
         cell = self._cell + action
         self._row = row = self._outcomes[cell].copy()
         self._step += 1
@@ -138,6 +153,8 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
 
     def _integer(self, action: Any) -> int:
         try:
+            if isinstance(action, bool | np.bool_):
+                raise TypeError
             return index(action)
         except TypeError:
             raise ValueError(f"the action must be an integer, not {action!r}") from None

@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 from wmil_envs import rendering
 from wmil_envs.batch_arguments import checked_actions, checked_instances, checked_levels, checked_mask
 from wmil_envs.engine import Answered, Engine
+from wmil_envs.integer import checked_integer
 from wmil_envs.observation import Rows
 from wmil_envs.task import Task
 from wmil_envs.world import InWorld, World
@@ -29,8 +30,10 @@ _NEVER = -1
 class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
     """`num_envs` copies of a symbolic world as one Gymnasium vector environment.
 
-    Env i behaves, bit for bit, like a `SymbolicEnv` with the seed `seed + i`, whatever `num_envs` is. Steps return
-    fresh arrays. The documentation page "Environments" says which infos each autoreset mode brings.
+    Env i behaves, bit for bit, like a `SymbolicEnv` with the seed `seed + i`, whatever `num_envs` is (an adaptive
+    curriculum, which all of them feed, and groups excepted). Steps return fresh arrays; what a caller writes into the
+    latest one shows in `render` and `prompts` and nowhere else. The documentation page "Environments" says which infos
+    each autoreset mode brings.
 
     Args:
         task: the task, or the import string of its class.
@@ -54,9 +57,8 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
         render_mode: str | None = None,
         **arguments: Any,
     ) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, not {num_envs}")
-        if group_size < 1 or num_envs % group_size:
+        num_envs = checked_integer("num_envs", num_envs, 1)
+        if num_envs % checked_integer("group_size", group_size, 1):
             raise ValueError(f"group_size must divide the {num_envs} envs into equal groups, {group_size} does not")
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode must be one of {self.metadata['render_modes']}, not {render_mode!r}")
@@ -75,6 +77,16 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
         self._encode = self.world.observation.encoder()
         self._everyone, self._no_one = np.ones(num_envs, dtype=np.bool_), np.zeros(num_envs, dtype=np.bool_)
         self._reset_is_due = False
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether a first reset has been made."""
+        return self._engine.seed is not None
+
+    @property
+    def reset_is_due(self) -> bool:
+        """Whether an episode has ended that nobody has reset yet."""
+        return self._reset_is_due
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Infos]:
         """Begin the next episode of every env, or of those in `options["reset_mask"]`.
@@ -101,7 +113,7 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
         instances = None if instance is None else checked_instances(instance, self.num_envs, self.bank)
         levels = None if level is None else checked_levels(level, self.num_envs, self.task)
         if seed is not None or engine.seed is None:
-            engine.take_seed(int(self.np_random.integers(2**32)) if seed is None else seed)
+            engine.take_seed(int(self.np_random_seed or 0) if seed is None else seed)
         if resets is None:
             engine.fixed_levels = levels
             rows = engine.begin(instances)
@@ -125,8 +137,7 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
         """
         actions = checked_actions(actions, self.num_envs, self.world.n_actions)
         engine = self._engine
-        if engine.seed is None:
-            raise ResetNeeded("call reset before the first step")
+        self._require_reset()
         if self._reset_is_due:
             return self._step_after_the_end()
         answered = engine.answer(actions)
@@ -195,9 +206,12 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
     # What else can be asked.
 
     def action_scores(self) -> Floats:
-        """The parent's scores (n, n_actions) of every action in the current states, for all-action learners.
+        """The parent's verdicts (n, n_actions) on every action in the current states, for all-action learners.
+
+        They are the rewards of the goal that the coming step would bring, a noisy parent's flips included.
 
         Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
             RuntimeError: the env was not made with `reveals_all_actions=True`.
         """
         if not self.world.reveals_all_actions:
@@ -205,11 +219,12 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
                 "this env reveals the score of the chosen action only; make it with reveals_all_actions=True, and say "
                 "so beside every result"
             )
-        scores: Floats = self.bank.scores[self._engine.base // self.world.n_actions]
-        return scores
+        self._require_reset()
+        return self._engine.scores()
 
     def prompts(self) -> tuple[str, ...]:
         """The latest observation of each env as text, for a language model that plays."""
+        self._require_reset()
         return tuple(self.world.observation.prompt(row) for row in self._engine.rows)
 
     def render(self) -> Any:
@@ -217,6 +232,7 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
         observation = self.world.observation
         if self.render_mode is None:
             return None
+        self._require_reset()
         frames = [observation.label(row) for row in self._engine.rows]
         if self.render_mode == "ansi":
             return tuple(rendering.ansi(frame) for frame in frames)
@@ -226,33 +242,47 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
         """The first cells of env 0 in the next episode and some that follow, the last one first."""
         return self._engine.cells_ahead()
 
-    @property
-    def is_seeded(self) -> bool:
-        """Whether a first reset has been made."""
-        return self._engine.seed is not None
-
     def state_dict(self) -> dict[str, Any]:
         """Everything that the future of the envs depends on, as arrays and plain data.
 
         Raises:
             gymnasium.error.ResetNeeded: there is no state before the first reset.
         """
-        if not self.is_seeded:
-            raise ResetNeeded("there is no state to save before the first reset")
-        whose = {"task": repr(self.task), "num_envs": self.num_envs}
-        return {**whose, "reset_is_due": self._reset_is_due, **self._engine.state_dict()}
+        self._require_reset()
+        return {"made_with": self._made_with(), "reset_is_due": self._reset_is_due, **self._engine.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a `state_dict` of an env made with the same arguments.
 
         Raises:
-            ValueError: the state is of another task or another number of envs.
+            ValueError: the state is of an env made with other arguments, which are named.
         """
-        for name, own in (("task", repr(self.task)), ("num_envs", self.num_envs)):
-            if state[name] != own:
-                raise ValueError(f"the state is of an env with {name} {state[name]}, this one has {own}")
+        for name, own in self._made_with().items():
+            given = state["made_with"][name]
+            if given != own:
+                raise ValueError(f"the state is of an env with {name} {given}, this one has {own}")
         self._engine.load_state_dict(state)
         self._reset_is_due = state["reset_is_due"]
+
+    def _made_with(self) -> dict[str, Any]:
+        """What must agree between an env and a state."""
+        world = self.world
+        return {
+            "task": repr(self.task),
+            "num_envs": self.num_envs,
+            "group_size": self.group_size,
+            "autoreset_mode": self.autoreset_mode.value,
+            "parent": self.parent.specification(),
+            "curriculum": None if world.curriculum is None else type(world.curriculum).__name__,
+            "level": world.level,
+            "time_aware": world.time_aware,
+            "info": world.info,
+            "reward_weights": list(world.reward_weights),
+        }
+
+    def _require_reset(self) -> None:
+        if not self.is_seeded:
+            raise ResetNeeded("this env has not begun yet: call reset first")
 
     def _checked_mask(self, mask: Any) -> Bools | None:
         if mask is None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from wmil_envs.attribute import Attribute
 from wmil_envs.dynamics import DYNAMICS
+from wmil_envs.integer import checked_integer
 
 States = npt.NDArray[np.int32]
 Actions = npt.NDArray[np.int64]
@@ -38,12 +39,16 @@ class Task(ABC):
     default_level: ClassVar[int] = -1
 
     def __post_init__(self) -> None:
-        if self.horizon < 1:
-            raise ValueError(f"horizon must be at least 1, not {self.horizon}")
+        self._set(horizon=checked_integer("horizon", self.horizon, 1))
         if self.dynamics not in DYNAMICS:
             raise ValueError(f"dynamics must be one of {', '.join(DYNAMICS)}, not {self.dynamics!r}")
-        if self.alphabet is not None and self.alphabet < 0:
-            raise ValueError(f"alphabet must be None or a number of at least 0, not {self.alphabet}")
+        if self.alphabet is not None:
+            self._set(alphabet=checked_integer("alphabet", self.alphabet, 0))
+
+    def _set(self, **values: Any) -> None:
+        """Replace fields by their checked values: equal tasks must hold equal plain numbers."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @property
     @abstractmethod

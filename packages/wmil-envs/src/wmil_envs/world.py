@@ -28,9 +28,10 @@ InfoForm = Literal["lean", "full"]
 
 
 class World:
-    """A task, its parent and the bank of the two, with the tables that the engines gather from.
+    """A task, its parent and the bank of the two, with the tables that the engine gathers from.
 
-    The arguments are those of the environments; `SymbolicEnv` describes them.
+    The arguments are those of the environments; `SymbolicEnv` describes them. A `bank` of one's own, with several
+    possible successors for example, takes the place of the one compiled from task and parent.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class World:
         task: Task | str,
         *,
         parent: ParentSpecification = None,
+        bank: Bank | None = None,
         level: int | None = None,
         curriculum: CurriculumSpecification | None = None,
         time_aware: bool = True,
@@ -55,9 +57,7 @@ class World:
         self.level = self.task.level_index(level)
         self.curriculum = None if curriculum is None else make_curriculum(curriculum, len(self.task.levels))
         self.parent = make_parent(parent, self.task)
-        self.bank = (
-            _rule_bank(self.task) if isinstance(self.parent, RuleParent) else compile_bank(self.task, self.parent)
-        )
+        self.bank = self._compiled() if bank is None else bank
         self.time_aware = time_aware
         self.observation = Observation(self.bank, time_aware=time_aware, form=obs)
         self.info = info
@@ -65,6 +65,11 @@ class World:
         self.reveals_all_actions = reveals_all_actions
         self._oracles: dict[int, Oracle] = {}
         self._build_tables()
+
+    def _compiled(self) -> Bank:
+        if type(self.parent) is RuleParent and self.parent.task == self.task:
+            return _rule_bank(self.task)
+        return compile_bank(self.task, self.parent)
 
     def _build_tables(self) -> None:
         bank = self.bank

@@ -29,9 +29,9 @@ def make_curriculum(specification: CurriculumSpecification, n_levels: int) -> Cu
         if specification.n_levels != n_levels:
             raise ValueError(f"the task has {n_levels} levels, the curriculum {specification.n_levels}")
         return specification
-    arguments = {"kind": specification} if isinstance(specification, str) else dict(specification)
+    arguments = dict(specification) if isinstance(specification, Mapping) else {"kind": specification}
     kind = arguments.pop("kind", None)
-    if kind not in CURRICULA:
+    if not isinstance(kind, str) or kind not in CURRICULA:
         raise ValueError(f"a curriculum is one of {', '.join(CURRICULA)}, not {kind!r}")
     try:
         return CURRICULA[kind](n_levels, **arguments)

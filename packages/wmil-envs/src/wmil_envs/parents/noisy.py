@@ -14,9 +14,9 @@ class NoisyParent:
     Only the reward and the feedback shown are flipped: `info["success"]` keeps to the truth.
     """
 
-    def __init__(self, parent: Parent, flip: float) -> None:
-        if not 0.0 <= flip <= 1.0:
-            raise ValueError(f"flip must be a probability, not {flip}")
+    def __init__(self, parent: Parent, flip: Any) -> None:
+        if isinstance(flip, str) or not 0.0 <= flip <= 1.0:
+            raise ValueError(f"flip must be a probability, not {flip!r}")
         self.parent = parent
         self.flip = flip * (1.0 - parent.flip) + parent.flip * (1.0 - flip)
         self._own_flip = flip

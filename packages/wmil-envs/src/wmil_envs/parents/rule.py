@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wmil_envs.dynamics import successors
 from wmil_envs.parent import Scores
@@ -18,11 +20,6 @@ class RuleParent:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        per_level = [task.instances(level) for level in range(len(task.levels))]
-        self._states = np.unique(np.concatenate(per_level), axis=0)
-        members = np.array([(self._states[:, None] == level).all(-1).any(1) for level in per_level])
-        self._successors = successors(task.dynamics, members, task.n_actions)
-        self._place = {tuple(state): place for place, state in enumerate(self._states.tolist())}
 
     def instances(self, level: int) -> States:
         return self.task.instances(level)
@@ -31,10 +28,22 @@ class RuleParent:
         return np.equal(self.task.correct_actions(states), actions).astype(np.float64)
 
     def transition(self, states: States, actions: Actions) -> States | None:
-        if self._successors is None:
+        everything, following = self._everything
+        if following is None:
             return None
-        places = [self._place[tuple(state)] for state in states.tolist()]
-        return self._states[self._successors[places, actions]]
+        place = {tuple(state): index for index, state in enumerate(everything.tolist())}
+        places = [place[tuple(state)] for state in states.tolist()]
+        return everything[following[places, actions]]
+
+    @cached_property
+    def _everything(self) -> tuple[States, npt.NDArray[np.int64] | None]:
+        """All states, and the numbers of those that follow each."""
+        per_level = [self.task.instances(level) for level in range(len(self.task.levels))]
+        states, places = np.unique(np.concatenate(per_level), axis=0, return_inverse=True)
+        members = np.zeros((len(per_level), len(states)), dtype=np.bool_)
+        levels = np.repeat(np.arange(len(per_level)), [len(level) for level in per_level])
+        members[levels, places.reshape(-1)] = True
+        return states, successors(self.task.dynamics, members, self.task.n_actions)
 
     def specification(self) -> dict[str, Any]:
         return {"kind": "rule"}

@@ -11,16 +11,16 @@ from wmil_envs.parents.recorded import RecordedParent
 from wmil_envs.parents.rule import RuleParent
 from wmil_envs.task import Task
 
-ParentSpecification = str | Mapping[str, Any] | None
+ParentSpecification = Parent | str | Mapping[str, Any] | None
 
 _ARGUMENTS = {"rule": set[str](), "noisy": {"flip"}, "recorded": {"path"}}
 
 
 def make_parent(specification: ParentSpecification, task: Task) -> Parent:
-    """The parent that a specification describes.
+    """The parent that a specification describes, or the object itself.
 
     Args:
-        specification: None or `"rule"`; `{"kind": "noisy", "flip": 0.1}`;
+        specification: a `Parent`; or as plain data None or `"rule"`; `{"kind": "noisy", "flip": 0.1}`;
             `{"kind": "recorded", "path": "scores.json"}`. The last two stand on another parent, `"of"`, which is the
             rule by default.
         task: the task whose questions the parent sets and judges.
@@ -28,9 +28,12 @@ def make_parent(specification: ParentSpecification, task: Task) -> Parent:
     Raises:
         ValueError: an unknown kind, or arguments that the kind does not take.
     """
-    arguments = {"kind": specification or "rule"} if not isinstance(specification, Mapping) else dict(specification)
+    if hasattr(specification, "judge"):
+        return specification  # type: ignore[return-value]  # whoever judges is a parent
+    arguments = dict(specification) if isinstance(specification, Mapping) else {"kind": specification}
     kind = arguments.pop("kind", None)
-    if kind not in _ARGUMENTS:
+    kind = "rule" if specification is None else kind
+    if not isinstance(kind, str) or kind not in _ARGUMENTS:
         raise ValueError(f"a parent is one of {', '.join(_ARGUMENTS)}, not {kind!r}")
     underlying = arguments.pop("of", None)
     if arguments.keys() != _ARGUMENTS[kind] or (kind == "rule" and underlying is not None):
@@ -42,4 +45,4 @@ def make_parent(specification: ParentSpecification, task: Task) -> Parent:
     parent = make_parent(underlying, task)
     if kind == "noisy":
         return NoisyParent(parent, **arguments)
-    return RecordedParent(parent, **arguments)
+    return RecordedParent(parent, task, **arguments)

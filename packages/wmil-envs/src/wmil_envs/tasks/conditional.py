@@ -21,7 +21,8 @@ class Conditional(Task):
     ## Description
 
     Three conditions make sixteen answers: the shape names a block of four (circle 0 to 3, square 4 to 7), the count
-    from 0 to 3 picks inside the block, and red adds 8. No two states share an answer, so each condition matters.
+    from 0 to 3 picks inside the block, and red adds 8. No two states of a level share an answer, so each condition
+    matters.
 
     Levels: shape; shape and count; shape, count and colour (default). They are nested: a condition that is left out is
     absent from the observation and adds nothing.

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wmil_envs.attribute import Attribute
+from wmil_envs.integer import checked_integer
 from wmil_envs.task import Actions, States, Task
 
 
@@ -68,10 +69,9 @@ class PatternEcho(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_symbols < 2:
-            raise ValueError(f"n_symbols (and with it n_actions) must be at least 2, not {self.n_symbols}")
+        self._set(n_symbols=checked_integer("n_symbols (and with it n_actions)", self.n_symbols, 2))
         if self.n_symbols >= 16:
-            object.__setattr__(self, "levels", ("a quarter of the symbols", *type(self).levels))
+            self._set(levels=("a quarter of the symbols", *type(self).levels))
 
     @property
     def n_actions(self) -> int:

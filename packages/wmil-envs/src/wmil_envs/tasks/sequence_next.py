@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wmil_envs.attribute import Attribute
+from wmil_envs.integer import checked_integer
 from wmil_envs.task import Actions, States, Task
 
 _ABSENT = 0
@@ -73,8 +74,7 @@ class SequenceNext(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_symbols < 4:
-            raise ValueError(f"n_symbols (and with it n_actions) must be at least 4, not {self.n_symbols}")
+        self._set(n_symbols=checked_integer("n_symbols (and with it n_actions)", self.n_symbols, 4))
 
     @property
     def n_actions(self) -> int:
