@@ -148,7 +148,6 @@ def test_several_steps_and_noise_run_too(tmp_path: Path) -> None:
         (["learner.arguments.baseline=best"], "baseline must be one of"),
         (["policy.n_heads=3"], "learner cannot be made"),
         (["policy.width=512"], "max_parameters"),
-        (["env.id=CartPole-v1", "env.arguments={}"], "world_model.scale=0"),
         (["ablation=shuffled_rewards", "n_envs=1"], "n_envs must be at least 2"),
         (["ablation=no_baseline", "learner={algorithm: PPO}"], "one of REINFORCE"),
         (["ablation=no_world_model", "world_model.scale=0"], "takes nothing away"),
@@ -162,6 +161,20 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(
         run(settings, tmp_path / "run")
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_world_model_that_cannot_be_is_refused_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise ValueError("there is nothing to predict")
+
+    monkeypatch.setattr("wmil_agents.runs.experiment.attach", refuse)
+    with pytest.raises(InputError, match="nothing to predict; or do without a world model: world_model.scale=0"):
+        run(short(), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+    result = run(short("world_model.scale=0"), tmp_path / "run")
+    assert result.verdict.criteria[3].passed is False
 
 
 def test_tensorboard_is_written_where_it_is_installed(tmp_path: Path) -> None:

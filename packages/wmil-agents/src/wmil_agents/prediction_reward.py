@@ -14,7 +14,6 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.auxiliary_losses.world_model import WorldModelHead
-from wmil_agents.losses.categorical import one_hot_squared_error
 from wmil_agents.vec_env.next_observation_recorder import NextObservationRecorder
 from wmil_envs.reward import WMIL_WEIGHTS, RewardVector
 
@@ -24,8 +23,9 @@ PRED = RewardVector._fields.index("pred")
 class PredictionReward(VecEnvWrapper):
     """Adds `weight * exp(-error)` to every reward, the weight once and here only.
 
-    The error of a step is the one-hot mean squared error with which the world model attached to `model` predicts the
-    true next observation, mean over the predicted attributes: 0 for certainty about the truth.
+    The error of a step is the mean squared error with which the world model attached to `model` predicts the true next
+    observation, of a category's probabilities to one-hot, mean over the predicted attributes: 0 for certainty about the
+    truth.
 
     Mind what it pays for: predictable, dull states. A learner that can choose between a rich, noisy place and a dark
     room is paid for the dark room, and from some weight on prefers it to the goal. It is off unless wrapped.
@@ -94,8 +94,7 @@ class PredictionReward(VecEnvWrapper):
         with torch.no_grad():
             features = self._policy.extract_features(obs_as_tensor(obs, device))
             features = features[0] if isinstance(features, tuple) else features
-            probabilities = self._head.predict(features, torch.as_tensor(actions, device=device))
-            targets = self._head.targets(obs_as_tensor(next_obs, device))
-            errors = one_hot_squared_error(probabilities, targets, self._head.n_values).mean(1)
+            taken, following = torch.as_tensor(actions, device=device), obs_as_tensor(next_obs, device)
+            errors = self._head.squared_errors(features, taken, following).mean(1)
         component: NDArray[np.float64] = np.exp(-errors.double().cpu().numpy())
         return component

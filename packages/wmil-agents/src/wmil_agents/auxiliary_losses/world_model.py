@@ -6,36 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
+from wmil_agents.auxiliary_losses.predicted_column import Column, predicted_columns
 from wmil_agents.losses.categorical import categorical_cross_entropy, one_hot_squared_error
-from wmil_envs.attribute import AttributeSpace
-
-
-@dataclass(frozen=True)
-class Column:
-    """One predicted attribute: a column of the observation, or of an entry of a `Dict` observation."""
-
-    name: str
-    n_values: int
-    index: int
-    """Which column."""
-    entry: str | None = None
-    """Of which entry; None where the observation is one array."""
+from wmil_agents.networks.value_embedding import ValueEmbedding
 
 
 @dataclass(frozen=True)
 class WorldModelLoss(AuxiliaryLoss):
-    """Cross-entropy of the next raw attributes, one categorical each, given features and action; mean over attributes.
+    """How badly the next raw observation is foreseen from features and action, mean over its attributes.
 
-    Works on observations of categories: `Discrete`, `MultiDiscrete`, `MultiBinary`, or a `Dict` with such entries (the
-    other entries are not predicted). Attributes of an `AttributeSpace` that say they are not predictable from state and
-    action are left out, because their share of the gradient would be noise.
+    A category (`Discrete`, `MultiDiscrete`, `MultiBinary`) costs the cross-entropy of its distribution, a number (`Box`
+    of floats) the Huber loss of its prediction, quadratic up to an error of 1 and linear beyond: bring numbers to that
+    scale (`VecNormalize`). Entries of a `Dict` count each by itself; of a history the newest observation is predicted.
+    Attributes of an `AttributeSpace` that say they are not predictable from state and action are left out, because
+    their share of the gradient would be noise.
 
     A policy that has learnt PatternEcho shows the model only right answers. Without replay the model then forgets the
     wrong ones: over all (symbol, action) pairs, its skill at `feedback` is -7 after 6,000 steps, against .95 with it.
@@ -55,27 +45,36 @@ class WorldModelLoss(AuxiliaryLoss):
     def build(
         self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], features_dim: int
     ) -> WorldModelHead:
-        """A fresh head for the categories of this observation space."""
-        columns = categorical_columns(observation_space, self.predictable_only)
+        """A fresh head for the attributes of this observation space."""
+        columns = predicted_columns(observation_space, self.predictable_only)
         if not columns:
             raise ValueError(
-                f"WorldModelLoss predicts categories, and {observation_space} has none that are predictable: "
-                'use observations of integers (obs="attributes"), or predictable_only=False'
+                f"WorldModelLoss predicts categories and floats, and {observation_space} has none that are "
+                'predictable: use such observations (obs="attributes"), or predictable_only=False'
             )
         return WorldModelHead(columns, action_space, features_dim, self.hidden_width)
 
     def loss(self, head: nn.Module, features: Tensor, transitions: Transitions) -> tuple[Tensor, dict[str, Tensor]]:
-        """The cross-entropy; `error` is the mean squared error of the probabilities against one-hot."""
+        """Cross-entropy and Huber loss; `error` is the mean squared error, of a category's probabilities to one-hot."""
         assert isinstance(head, WorldModelHead)
-        log_probs = head(features, transitions.actions).log_softmax(-1)
-        targets = head.targets(transitions.next_observations)
-        with torch.no_grad():
-            error = one_hot_squared_error(log_probs.exp(), targets, head.n_values).mean()
-        return categorical_cross_entropy(log_probs, targets), {"error": error}
+        logits, numbers = head(features, transitions.actions)
+        following = transitions.next_observations
+        losses, errors = [], []
+        if head.columns:
+            log_probs, targets = logits.log_softmax(-1), head.targets(following)
+            losses.append((categorical_cross_entropy(log_probs, targets), len(head.columns)))
+            with torch.no_grad():
+                error = one_hot_squared_error(log_probs.exp(), targets, head.n_values).mean()
+            errors.append((error, len(head.columns)))
+        if head.number_columns:
+            true = head.number_targets(following)
+            losses.append((F.huber_loss(numbers, true), len(head.number_columns)))
+            errors.append((F.mse_loss(numbers.detach(), true), len(head.number_columns)))
+        return _weighted_mean(losses), {"error": _weighted_mean(errors)}
 
 
 class WorldModelHead(nn.Module):
-    """Features and an action's embedding through one hidden layer to the logits of each predicted attribute.
+    """Features and an action's embedding through one hidden layer to logits of categories, and to numbers.
 
     A second hidden layer knew no more after 3,000 steps of PatternEcho.
 
@@ -87,104 +86,86 @@ class WorldModelHead(nn.Module):
     """
 
     n_values: Tensor
-    """(k,) number of values of each predicted attribute."""
+    """(k,) number of values of each predicted category."""
     missing: Tensor
-    """(k, m): 0 where an attribute has the value, minus infinity where not."""
+    """(k, m): 0 where a category has the value, minus infinity where not."""
 
     def __init__(
         self, columns: tuple[Column, ...], action_space: spaces.Space[Any], features_dim: int, hidden_width: int
     ) -> None:
         super().__init__()
-        self.columns = columns
-        self.action_embedding = ActionEmbedding(action_space, hidden_width)
+        self.columns = tuple(column for column in columns if column.n_values)
+        """The k categories."""
+        self.number_columns = tuple(column for column in columns if not column.n_values)
+        """The j numbers."""
+        self.action_embedding = ValueEmbedding(action_space, hidden_width)
         self.from_features = nn.Linear(features_dim, hidden_width)
-        n_values = torch.tensor([column.n_values for column in columns])
-        most = int(n_values.max())
-        self.logits = nn.Linear(hidden_width, len(columns) * most)
+        n_values = torch.tensor([column.n_values for column in self.columns], dtype=torch.long)
+        k, most = len(n_values), max((column.n_values for column in columns), default=0)
+        self.logits = nn.Linear(hidden_width, k * most) if k else None
+        self.numbers = nn.Linear(hidden_width, len(self.number_columns)) if self.number_columns else None
         self.register_buffer("n_values", n_values, persistent=False)
-        missing = torch.zeros(len(columns), most).masked_fill(torch.arange(most) >= n_values[:, None], -torch.inf)
+        missing = torch.zeros(k, most).masked_fill(torch.arange(most) >= n_values[:, None], -torch.inf)
         self.register_buffer("missing", missing, persistent=False)
 
-    def forward(self, features: Tensor, actions: Tensor) -> Tensor:
-        """Features (B, features_dim) and actions -> logits (B, k, m), minus infinity where a value does not exist."""
-        x = F.gelu(self.from_features(features) + self.action_embedding(actions))
-        logits: Tensor = self.logits(x)
-        return logits.view(-1, *self.missing.shape) + self.missing
+    def forward(self, features: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, features_dim) and actions -> logits (B, k, m), and numbers (B, j).
+
+        A logit is minus infinity where its category does not have the value.
+        """
+        n_rows = len(features)
+        x = F.gelu(self.from_features(features) + self.action_embedding(actions.reshape(n_rows, -1)))
+        logits = x.new_zeros(n_rows, 0) if self.logits is None else self.logits(x)
+        numbers = x.new_zeros(n_rows, 0) if self.numbers is None else self.numbers(x)
+        return logits.view(n_rows, *self.missing.shape) + self.missing, numbers
 
     @torch.no_grad()
     def predict(self, features: Tensor, actions: Tensor) -> Tensor:
         """Probabilities (B, k, m) of the next value of each of `columns`, 0 where a value does not exist."""
-        return self(features, actions).softmax(-1)  # type: ignore[no-any-return]  # a module's call is untyped
+        logits: Tensor = self(features, actions)[0]
+        return logits.softmax(-1)
+
+    @torch.no_grad()
+    def predict_numbers(self, features: Tensor, actions: Tensor) -> Tensor:
+        """The next value (B, j) of each of `number_columns`."""
+        numbers: Tensor = self(features, actions)[1]
+        return numbers
+
+    @torch.no_grad()
+    def squared_errors(
+        self, features: Tensor, actions: Tensor, next_observations: Tensor | dict[str, Tensor]
+    ) -> Tensor:
+        """The squared error (B, k + j) at each category, of its probabilities to one-hot, then at each number."""
+        logits, numbers = self(features, actions)
+        errors = []
+        if self.columns:
+            errors.append(one_hot_squared_error(logits.softmax(-1), self.targets(next_observations), self.n_values))
+        if self.number_columns:
+            errors.append((numbers - self.number_targets(next_observations)).square())
+        return torch.cat(errors, dim=1)
 
     def targets(self, next_observations: Tensor | dict[str, Tensor]) -> Tensor:
-        """The predicted columns of raw observations, (B, k) integers."""
-        if isinstance(next_observations, dict):
-            picked = [next_observations[column.entry or ""].flatten(1)[:, column.index] for column in self.columns]
-            return torch.stack(picked, dim=1).long()
-        rows = next_observations.reshape(len(next_observations), -1)
-        if rows.shape[1] != len(self.columns):  # else every column is predicted, in order
-            rows = rows[:, [column.index for column in self.columns]]
-        return rows.long()
+        """The predicted categories of raw observations, (B, k) integers."""
+        return _picked(self.columns, next_observations).long()
+
+    def number_targets(self, next_observations: Tensor | dict[str, Tensor]) -> Tensor:
+        """The predicted numbers of raw observations, (B, j) floats."""
+        return _picked(self.number_columns, next_observations).float()
 
 
-class ActionEmbedding(nn.Module):
-    """Actions of a space as vectors: the sum of a table's rows for categories, a projection for numbers."""
-
-    offsets: Tensor
-
-    def __init__(self, action_space: spaces.Space[Any], width: int) -> None:
-        super().__init__()
-        match action_space:
-            case spaces.Discrete():
-                sizes = [int(action_space.n)]
-            case spaces.MultiDiscrete() if action_space.nvec.ndim == 1:
-                sizes = action_space.nvec.tolist()
-            case spaces.MultiBinary():
-                sizes = [2] * int(np.prod(action_space.shape))
-            case spaces.Box():
-                sizes = []
-            case _:
-                raise ValueError(
-                    f"no world model for actions of {action_space}: use Box, Discrete, MultiDiscrete or MultiBinary"
-                )
-        self.embed: nn.Linear | nn.Embedding
-        if isinstance(action_space, spaces.Box):
-            self.embed = nn.Linear(int(np.prod(action_space.shape)), width)
-        else:
-            self.embed = nn.Embedding(sum(sizes), width)
-        starts = [sum(sizes[:i]) for i in range(len(sizes))]
-        self.register_buffer("offsets", torch.tensor(starts, dtype=torch.long), persistent=False)
-
-    def forward(self, actions: Tensor) -> Tensor:
-        """(B,) or (B, d) -> (B, width)."""
-        if isinstance(self.embed, nn.Linear):
-            projected: Tensor = self.embed(actions.flatten(1).float())
-            return projected
-        rows: Tensor = self.embed(actions.reshape(len(actions), -1).long() + self.offsets)
-        return rows.sum(dim=1)
+def _picked(columns: tuple[Column, ...], observations: Tensor | dict[str, Tensor]) -> Tensor:
+    """These columns of raw observations, (B, number of columns)."""
+    if isinstance(observations, dict):
+        picked = [observations[column.entry or ""].flatten(1)[:, column.index] for column in columns]
+        return torch.stack(picked, dim=1)
+    rows = observations.reshape(len(observations), -1)
+    if rows.shape[1] == len(columns):  # every column is predicted, in order
+        return rows
+    return rows[:, [column.index for column in columns]]
 
 
-def categorical_columns(
-    space: spaces.Space[Any], predictable_only: bool, entry: str | None = None
-) -> tuple[Column, ...]:
-    """The columns of an observation space that hold categories, in order."""
-    prefix = "" if entry is None else entry
-    match space:
-        case spaces.Dict():
-            parts = [categorical_columns(part, predictable_only, name) for name, part in space.items()]
-            return tuple(column for part in parts for column in part)
-        case spaces.Discrete():
-            return (Column(prefix or "observation", int(space.n), 0, entry),)
-        case AttributeSpace():
-            return tuple(
-                Column(attribute.name, attribute.n_values, index, entry)
-                for index, attribute in enumerate(space.attributes)
-                if attribute.predictable or not predictable_only
-            )
-        case spaces.MultiDiscrete():
-            sizes = space.nvec.flatten().tolist()
-        case spaces.MultiBinary():
-            sizes = [2] * int(np.prod(space.shape))
-        case _:
-            return ()
-    return tuple(Column(f"{prefix}{index}", int(size), index, entry) for index, size in enumerate(sizes))
+def _weighted_mean(parts: list[tuple[Tensor, int]]) -> Tensor:
+    """The mean of means over so many elements each; a single one as it is, bit for bit."""
+    if len(parts) == 1:
+        return parts[0][0]
+    return torch.stack([mean * n for mean, n in parts]).sum() / sum(n for _, n in parts)
