@@ -170,7 +170,7 @@ def test_a_world_model_that_cannot_be_is_refused_with_a_way_out(
         raise ValueError("there is nothing to predict")
 
     monkeypatch.setattr("wmil_agents.runs.experiment.attach", refuse)
-    with pytest.raises(InputError, match="nothing to predict; or do without a world model: world_model.scale=0"):
+    with pytest.raises(InputError, match=r"nothing to predict; or do without a world model: world_model\.scale=0"):
         run(short(), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
     result = run(short("world_model.scale=0"), tmp_path / "run")
