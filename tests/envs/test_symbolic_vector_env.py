@@ -186,6 +186,19 @@ def test_what_a_caller_writes_into_an_observation_changes_nothing(env_id: str) -
         first[0][:] = 0
 
 
+def test_what_a_caller_writes_into_an_observation_does_not_come_back_from_a_partial_reset(env_id: str) -> None:
+    env = gym.make_vec(env_id, num_envs=3, horizon=2, autoreset_mode="disabled")
+    first, _ = env.reset(seed=0)
+    untouched = first.copy()
+    first[:] = 0
+    mask = np.array([True, False, False])
+    np.testing.assert_array_equal(env.reset(options={"reset_mask": mask})[0][1:], untouched[1:])
+    obs, *_ = env.step(np.zeros(3, dtype=np.int64))
+    untouched = obs.copy()
+    obs[:] = 0
+    np.testing.assert_array_equal(env.reset(options={"reset_mask": mask})[0][1:], untouched[1:])
+
+
 @pytest.mark.parametrize(
     ("actions", "sentence"),
     [
