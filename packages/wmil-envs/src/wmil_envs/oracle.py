@@ -57,6 +57,17 @@ class Unavailable:
 Quantity = Exact | Estimated | Unavailable
 
 
+def plain_quantity(quantity: Quantity) -> dict[str, Any]:
+    """A quantity as data for JSON: its kind, its value, and n with the interval where it was estimated."""
+    match quantity:
+        case Exact(value):
+            return {"kind": "exact", "value": value}
+        case Estimated(value, n, interval):
+            return {"kind": "estimated", "value": value, "n": n, "interval": list(interval)}
+        case Unavailable(reason):
+            return {"kind": "unavailable", "reason": reason}
+
+
 @dataclass(frozen=True, eq=False)
 class Oracle:
     """What can be reached in a world at one level. Returns are undiscounted sums of the goal reward."""
@@ -100,9 +111,9 @@ class Oracle:
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain data."""
         figures = ("random_return", "memoryless_return", "optimal_return", "random_success")
-        plain: dict[str, Any] = {name: _plain(getattr(self, name)) for name in figures}
+        plain: dict[str, Any] = {name: plain_quantity(getattr(self, name)) for name in figures}
         for name in ("world_model_floor", "world_model_mean_error"):
-            plain[name] = {attribute: _plain(quantity) for attribute, quantity in getattr(self, name).items()}
+            plain[name] = {attribute: plain_quantity(quantity) for attribute, quantity in getattr(self, name).items()}
         return plain
 
 
@@ -155,13 +166,3 @@ def _greedy_return(bank: Bank, level: int) -> float:
     for _ in range(bank.horizon):
         values = (greedy * (bank.mean_rewards + bank.backup(values, level))).sum(1)
     return float(values[bank.levels[level]].mean())
-
-
-def _plain(quantity: Quantity) -> dict[str, Any]:
-    match quantity:
-        case Exact(value):
-            return {"kind": "exact", "value": value}
-        case Estimated(value, n, interval):
-            return {"kind": "estimated", "value": value, "n": n, "interval": list(interval)}
-        case Unavailable(reason):
-            return {"kind": "unavailable", "reason": reason}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wmil_agents.evaluation.quantity import plain_quantity, quantity_text
+from wmil_agents.evaluation.quantity import quantity_text
 from wmil_agents.evaluation.world_model_errors import WorldModelErrors
-from wmil_envs.oracle import Oracle, Quantity, Unavailable
+from wmil_envs.oracle import Oracle, Quantity, Unavailable, plain_quantity
 
 
 @dataclass(frozen=True)

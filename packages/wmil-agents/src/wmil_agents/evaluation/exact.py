@@ -11,6 +11,7 @@ from stable_baselines3.common.distributions import CategoricalDistribution
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.policy_table import Model, actor_critic, evaluating, policy_table
 from wmil_agents.evaluation.world_model_errors import world_model_errors
+from wmil_agents.vec_env.history_space import HistorySpace
 from wmil_envs.bank import Bank
 from wmil_envs.oracle import Exact, Quantity, Unavailable
 from wmil_envs.policy_value import MAX_OBSERVATIONS, policy_value
@@ -46,10 +47,15 @@ def evaluate_exactly(model: Model, world: World, level: int | None = None) -> Ev
 
 
 def can_be_evaluated_exactly(model: Model, world: World) -> bool:
-    """Whether the policy says how likely each action is, in a world with few enough observations to ask about all."""
+    """Whether the policy says how likely each action is, in a world with few enough observations to ask about all.
+
+    Of histories there are too many.
+    """
     try:
         policy = actor_critic(model)
     except TypeError:
+        return False
+    if isinstance(policy.observation_space, HistorySpace):
         return False
     n_outcomes = 1 if world.horizon == 1 else 3 * (world.n_actions + 1)  # feedback and last action
     is_discrete = isinstance(policy.action_dist, CategoricalDistribution)

@@ -1,25 +1,13 @@
-"""Quantities of an oracle or an evaluation as plain data and as estimates from episodes."""
+"""Quantities of an oracle or an evaluation as text and as estimates from episodes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from wmil_agents.evaluation.intervals import mean_interval, wilson_interval
 from wmil_envs.oracle import Estimated, Exact, Quantity, Unavailable
-
-
-def plain_quantity(quantity: Quantity) -> dict[str, Any]:
-    """A quantity as data for JSON: its kind, its value, and n with the interval where it was estimated."""
-    match quantity:
-        case Exact(value):
-            return {"kind": "exact", "value": value}
-        case Estimated(value, n, interval):
-            return {"kind": "estimated", "value": value, "n": n, "interval": list(interval)}
-        case Unavailable(reason):
-            return {"kind": "unavailable", "reason": reason}
 
 
 def quantity_text(quantity: Quantity) -> str:

@@ -14,6 +14,7 @@ import torch
 from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.auxiliary_losses.world_model import WorldModelHead
 from wmil_agents.evaluation.policy_table import Model, actor_critic, as_tensors, evaluating, policy_table
+from wmil_agents.vec_env.history_space import HistorySpace
 from wmil_envs.bank import Bank
 from wmil_envs.oracle import Unavailable
 from wmil_envs.outcomes import Outcomes, outcome_probabilities, prediction_floors, skill
@@ -22,6 +23,7 @@ from wmil_envs.world import World
 Floats = npt.NDArray[np.float64]
 
 NO_WORLD_MODEL = Unavailable("the policy has no world model")
+OF_HISTORIES = Unavailable("the policy sees histories, and the tables know single observations")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def world_model_errors(model: Model, world: World, level: int | None = None) -> 
     head = world_model_head(model)
     if head is None:
         return NO_WORLD_MODEL
+    if isinstance(actor_critic(model).observation_space, HistorySpace):
+        return OF_HISTORIES
     index = world.level if level is None else world.task.level_index(level)
     outcomes, floors = _possible(world.bank, index)
     observations, looks = start_observations(world, outcomes)
