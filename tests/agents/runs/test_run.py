@@ -13,8 +13,10 @@ from wmil_agents.runs.evaluation_callback import Progress
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.metrics import read_metrics
 from wmil_agents.runs.run import run
+from wmil_agents.runs.run_folder import load_run
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings
+from wmil_envs.oracle import Estimated, Unavailable
 
 SHORT = ["total_steps=160", "evaluation.interval=40", "policy.width=16", "logging.interval=5"]
 
@@ -118,6 +120,32 @@ def test_an_environment_that_is_not_ours_is_evaluated_from_episodes(tmp_path: Pa
     assert columns["return_low"][0] < columns["return"][0] < columns["return_high"][0]
 
 
+def test_histories_of_any_environment_are_learnt_from_with_a_world_model(tmp_path: Path) -> None:
+    settings = short(
+        "total_steps=512",
+        "evaluation.interval=1000",
+        "evaluation.episodes=8",
+        "logging.interval=1",
+        preset="history-cartpole",
+    )
+    result = run(settings, tmp_path / "run")
+    assert [criterion.statement for criterion in result.verdict.criteria] == ["return of at least 475"]
+    assert result.verdict.criteria[0].passed is False
+    assert "train/world_model_loss" in (tmp_path / "run/train/progress.csv").read_text()
+    experiment = load_run(tmp_path / "run")
+    again = experiment.evaluate()
+    experiment.close()
+    assert again.to_dict() == result.evaluation.to_dict()
+
+
+def test_histories_of_our_worlds_are_evaluated_from_episodes(tmp_path: Path) -> None:
+    settings = short("history={length: 3, positions: trace}", "env.arguments={horizon: 2}", "evaluation.episodes=20")
+    evaluation = run(settings, tmp_path / "run").evaluation
+    assert isinstance(evaluation.success, Estimated)
+    assert isinstance(evaluation.world_model, Unavailable)
+    assert evaluation.oracle is not None
+
+
 def test_a_curriculum_is_trained_with_and_its_default_level_evaluated(tmp_path: Path) -> None:
     settings = short("env.arguments.curriculum=mastery", "env.arguments.info=full", "env.arguments.group_size=2")
     result = run(settings, tmp_path / "run")
@@ -145,6 +173,8 @@ def test_several_steps_and_noise_run_too(tmp_path: Path) -> None:
         (["env.arguments.parent=oracle"], "a parent is one of"),
         (["learner.arguments.learning_rat=1"], "did you mean 'learning_rate'"),
         (["learner.arguments.seed=1"], "decided by other settings"),
+        (["learner.arguments.learning_rate=fast"], "is a number, or text such as lin_0.001, not 'fast'"),
+        (["history.length=1"], "at least 2, not 1"),
         (["learner.arguments.baseline=best"], "baseline must be one of"),
         (["policy.n_heads=3"], "learner cannot be made"),
         (["policy.width=512"], "max_parameters"),

@@ -12,7 +12,7 @@ from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings, preset_names
 
 
-@pytest.mark.parametrize("name", ["mvp", "sequence-next", "conditional"])
+@pytest.mark.parametrize("name", ["mvp", "sequence-next", "conditional", "history-cartpole"])
 def test_every_preset_loads_under_its_own_name(name: str) -> None:
     assert name in preset_names()
     assert load_settings(name).name == name

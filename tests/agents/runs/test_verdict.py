@@ -122,6 +122,47 @@ def test_what_cannot_be_judged_is_said_and_fails_nothing() -> None:
     assert not judged.reached
 
 
+def returns(*intervals: tuple[float, float], threshold: float | None = 475.0) -> Verdict:
+    unknown = Unavailable("the environment does not tell success")
+    history = [
+        EvaluatedStep(
+            8 * place,
+            replace(
+                START,
+                success=unknown,
+                success_ceiling=unknown,
+                world_model=unknown,
+                oracle=None,
+                level=None,
+                episode_return=Estimated(sum(interval) / 2, 100, interval),
+            ),
+        )
+        for place, interval in enumerate(intervals)
+    ]
+    return judge(history, 16, None, world_model_is_trained=True, return_threshold=threshold)
+
+
+def test_without_tables_a_return_that_counts_as_solved_is_the_question() -> None:
+    solved = returns((18.0, 22.0), (476.0, 484.0), (475.0, 495.0))
+    (criterion,) = solved.criteria
+    assert solved.reached
+    assert (criterion.statement, criterion.value, criterion.floor) == ("return of at least 475", 485.0, 20.0)
+    assert "first reached at step 8; 95 % interval 475.0 to 495.0 over 100 episodes" in criterion.note
+
+
+def test_a_return_whose_interval_reaches_below_the_threshold_is_not_enough() -> None:
+    unsure = returns((18.0, 22.0), (474.0, 500.0))
+    assert not unsure.reached
+    assert "never reached" in unsure.criteria[0].note
+
+
+def test_without_a_threshold_or_with_tables_the_four_questions_are_asked() -> None:
+    assert len(returns((18.0, 22.0), threshold=None).criteria) == 4
+    history = [EvaluatedStep(0, START), EvaluatedStep(8, START)]
+    judged = judge(history, 8, WORLD.bank, world_model_is_trained=True, return_threshold=0.9)
+    assert len(judged.criteria) == 4
+
+
 def test_a_verdict_is_plain_data() -> None:
     plain = verdict(evaluation(0.9, 0.5, 0.02), evaluation(1.0, 0.1, 0.01)).to_dict()
     assert plain["reached"] is True

@@ -19,11 +19,15 @@ from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.evaluation.evaluate import evaluate
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.sampled import evaluation_seed
+from wmil_agents.extractors.history import HistoryExtractor
+from wmil_agents.extractors.transformer import TransformerExtractor
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.reinforce import REINFORCE
 from wmil_agents.runs.ablations import ShuffledRewards, make_uniform
 from wmil_agents.runs.input_error import InputError, nearest
+from wmil_agents.runs.schedules import with_schedules
 from wmil_agents.runs.settings import Settings
+from wmil_agents.vec_env.history import HistoryVecEnv
 from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
 
 ALGORITHMS: dict[str, type[A2C | PPO]] = {"REINFORCE": REINFORCE, "A2C": A2C, "PPO": PPO}
@@ -109,8 +113,9 @@ def torch_threads(n_threads: int) -> Iterator[None]:
 
 
 def _make_env(settings: Settings, arguments: dict[str, Any], seed: int) -> VecEnv:
-    id = settings.env.id
-    return make_batch_vec_env(f"wmil_envs:{id}" if _is_ours(id) else id, settings.n_envs, seed, **arguments)
+    id, length = settings.env.id, settings.history.length
+    env = make_batch_vec_env(f"wmil_envs:{id}" if _is_ours(id) else id, settings.n_envs, seed, **arguments)
+    return HistoryVecEnv(env, length) if length else env
 
 
 def _is_ours(id: str) -> bool:
@@ -118,21 +123,13 @@ def _is_ours(id: str) -> bool:
 
 
 def _make_model(settings: Settings, algorithm: type[A2C | PPO], env: VecEnv) -> A2C | PPO:
-    policy, arguments = settings.policy, dict(settings.learner.arguments)
+    arguments = with_schedules(settings.learner.arguments)
     if settings.ablation == "no_baseline":
         arguments["baseline"] = "none"
     model = algorithm(
         TransformerPolicy,
         env,
-        policy_kwargs={
-            "max_parameters": policy.max_parameters,
-            "features_extractor_kwargs": {
-                "width": policy.width,
-                "n_layers": policy.n_layers,
-                "n_heads": policy.n_heads,
-                "readout": policy.readout,
-            },
-        },
+        policy_kwargs=_policy_kwargs(settings),
         seed=settings.seed,
         device="cpu",
         **arguments,
@@ -141,6 +138,19 @@ def _make_model(settings: Settings, algorithm: type[A2C | PPO], env: VecEnv) -> 
     if settings.ablation == "random_policy":
         make_uniform(model.policy)
     return model
+
+
+def _policy_kwargs(settings: Settings) -> dict[str, Any]:
+    policy, history = settings.policy, settings.history
+    sizes = {"width": policy.width, "n_layers": policy.n_layers, "n_heads": policy.n_heads}
+    extractor: dict[str, Any] = {
+        "features_extractor_class": TransformerExtractor,
+        "features_extractor_kwargs": {**sizes, "readout": policy.readout},
+    }
+    if history.length:
+        order = {"positions": history.positions, "trace_decay": history.trace_decay}
+        extractor = {"features_extractor_class": HistoryExtractor, "features_extractor_kwargs": {**sizes, **order}}
+    return {"max_parameters": policy.max_parameters, **extractor}
 
 
 def _with_world_model(settings: Settings, model: A2C | PPO) -> A2C | PPO:
@@ -163,6 +173,14 @@ def _with_world_model(settings: Settings, model: A2C | PPO) -> A2C | PPO:
 def world_model_scale(settings: Settings) -> float:
     """The weight of the world model's loss in this run, the ablation considered."""
     return 0.0 if settings.ablation == "no_world_model" else settings.world_model.scale
+
+
+def return_threshold(settings: Settings) -> float | None:
+    """The mean return that counts as solved: that of the settings, else the one the environment is registered with."""
+    if settings.evaluation.return_threshold is not None:
+        return settings.evaluation.return_threshold
+    registered = gym.registry.get(settings.env.id.rpartition(":")[2])
+    return None if registered is None else registered.reward_threshold
 
 
 def _check_learner(settings: Settings, algorithm: type[A2C | PPO]) -> None:

@@ -12,7 +12,13 @@ from stable_baselines3.common.logger import configure
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.world_of import world_of
 from wmil_agents.runs.evaluation_callback import EvaluatedStep, EvaluationCallback, Progress
-from wmil_agents.runs.experiment import Experiment, build_experiment, torch_threads, world_model_scale
+from wmil_agents.runs.experiment import (
+    Experiment,
+    build_experiment,
+    return_threshold,
+    torch_threads,
+    world_model_scale,
+)
 from wmil_agents.runs.metrics import MetricsFile, metrics_row
 from wmil_agents.runs.reward_components import RewardComponents
 from wmil_agents.runs.run_folder import METRICS, TRAIN, begin_folder, check_folder, end_folder
@@ -92,6 +98,7 @@ def _train(experiment: Experiment, folder: Path, progress: Callable[[Progress], 
         settings.total_steps,
         None if world is None else world.bank,
         world_model_is_trained=world_model_scale(settings) > 0.0,
+        return_threshold=return_threshold(settings),
     )
     end_folder(folder, experiment, verdict)
     return Result(folder, settings, tuple(history), verdict)

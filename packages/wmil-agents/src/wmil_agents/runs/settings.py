@@ -32,7 +32,19 @@ class LearnerSettings(Section):
     algorithm: Algorithm = "REINFORCE"
     """REINFORCE with a running-mean baseline, or Stable-Baselines3's A2C or PPO."""
     arguments: dict[str, Any] = Field(default_factory=dict)
-    """Arguments of the algorithm, such as `learning_rate` or `baseline`; its own defaults hold for the rest."""
+    """Arguments of the algorithm, such as `learning_rate` or `baseline`; its own defaults hold for the rest. A learning
+    rate or clip range may be `lin_0.001`, which falls to 0 over the run."""
+
+
+class HistorySettings(Section):
+    """What the policy sees of the past."""
+
+    length: Annotated[int, Field(ge=0)] = 0
+    """The last so many (observation, previous action) pairs of the episode, 2 or more; 0 for what is seen now alone."""
+    positions: Literal["learned", "rotary", "trace"] = "learned"
+    """How the pairs' order is told: learned vectors, rotary, or the bias log(gamma lambda) x distance of a trace."""
+    trace_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.99 * 0.95
+    """gamma lambda of the trace."""
 
 
 class PolicySettings(Section):
@@ -45,7 +57,8 @@ class PolicySettings(Section):
     n_heads: Positive = 4
     """Attention heads of a block; must divide the width."""
     readout: Literal["mean", "query", "max", "concat"] = "mean"
-    """Which tokens become the features: the attributes' mean or maximum, the query, or query and mean."""
+    """Which tokens become the features: the attributes' mean or maximum, the query, or query and mean. Of a history it
+    is always the newest."""
     max_parameters: Positive | None = 1_000_000
     """A larger policy is refused; null lifts the limit."""
 
@@ -70,6 +83,9 @@ class EvaluationSettings(Section):
     """Environment steps between two evaluations; also at the start and the end."""
     episodes: Annotated[int, Field(ge=2)] = 100
     """Episodes of one evaluation where it cannot be exact."""
+    return_threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """Where there are no tables to judge by, the verdict asks for this mean return; null for the one that the
+    environment is registered with, if any."""
 
 
 class LoggingSettings(Section):
@@ -101,6 +117,8 @@ class Settings(Section):
     """What is learnt."""
     learner: LearnerSettings = LearnerSettings()
     """Who learns."""
+    history: HistorySettings = HistorySettings()
+    """What the policy sees of the past."""
     policy: PolicySettings = PolicySettings()
     """What the policy is made of."""
     world_model: WorldModelSettings = WorldModelSettings()

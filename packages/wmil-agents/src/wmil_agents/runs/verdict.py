@@ -1,4 +1,4 @@
-"""The verdict on a run: four criteria, each beside its floor and ceiling.
+"""The verdict on a run: four criteria, each beside its floor and ceiling; or, in a world without tables, the return.
 
 An exact evaluation has no sampling error, but one run is one draw of weights and questions, and a policy that learnt
 nothing can be lucky or can narrow by itself. So each criterion asks for more than such a policy reaches:
@@ -11,6 +11,9 @@ nothing can be lucky or can narrow by itself. So each criterion asks for more th
 4. **World-model error falls**: below that of the start, and to a skill of at least `WORLD_MODEL_SKILL` between the
    best prediction that looks at nothing (0) and the least error possible (1). The error is exact, every question and
    every action weighing the same; one over the actions the policy takes would fall by itself as they become few.
+
+In a world that is not finite there is no chance, floor or ceiling to hold these against. Where a return is known that
+counts as solved, the verdict is on that one question instead: a mean return of at least so much.
 
 Where a number was estimated from episodes, the end of its 95 % interval that is worse for the run counts.
 """
@@ -54,7 +57,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answers to all four."""
+    """The answers to all questions."""
 
     criteria: tuple[Criterion, ...]
 
@@ -70,7 +73,12 @@ class Verdict:
 
 
 def judge(
-    history: Sequence[EvaluatedStep], total_steps: int, bank: Bank | None, *, world_model_is_trained: bool
+    history: Sequence[EvaluatedStep],
+    total_steps: int,
+    bank: Bank | None,
+    *,
+    world_model_is_trained: bool,
+    return_threshold: float | None = None,
 ) -> Verdict:
     """The verdict on a run.
 
@@ -79,7 +87,10 @@ def judge(
         total_steps: of the run.
         bank: the tables of a finite world.
         world_model_is_trained: whether the run trained a world model.
+        return_threshold: the mean return that counts as solved; only asked for where there are no tables.
     """
+    if bank is None and return_threshold is not None:
+        return Verdict((_return_reached(history, return_threshold),))
     above_chance = _above_chance(history[-1].evaluation, bank)
     return Verdict(
         (
@@ -99,6 +110,20 @@ def chance_quantile(n: int, probability: float, quantile: float = CHANCE_QUANTIL
         if cumulative >= quantile:
             return k / n
     return 1.0
+
+
+def _return_reached(history: Sequence[EvaluatedStep], threshold: float) -> Criterion:
+    statement = f"return of at least {threshold:,.10g}"
+    untrained, end = number(history[0].evaluation.episode_return), history[-1].evaluation.episode_return
+    if isinstance(end, Unavailable):
+        return Criterion(statement, None, threshold, untrained, None, None, end.reason)
+    first = next((e.step for e in history if _lower(e.evaluation.episode_return) >= threshold), None)
+    note = "never reached" if first is None else f"first reached at step {first:,}"
+    if isinstance(end, Estimated):
+        low, high = end.interval
+        note += f"; 95 % interval {low:,.1f} to {high:,.1f} over {end.n} episodes"
+    note += "; the floor is the untrained policy's"
+    return Criterion(statement, number(end), threshold, untrained, None, _lower(end) >= threshold, note)
 
 
 def _above_chance(evaluation: Evaluation, bank: Bank | None) -> Criterion:
