@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.preprocessing import preprocess_obs
+from stable_baselines3.common.vec_env import DummyVecEnv
 
+from wmil_agents.evaluation.sampled import evaluate_episodes
 from wmil_agents.extractors.history import HistoryExtractor
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.vec_env.history import HistoryVecEnv
@@ -135,6 +140,44 @@ def test_stock_algorithms_learn_with_it(algorithm: type[PPO | A2C], policy: str,
     model.learn(64)
     after = dict(model.policy.features_extractor.named_parameters())
     assert [name for name, p in before.items() if torch.equal(p, after[name])] == []
+
+
+class Recall(gym.Env[int, int]):
+    """A cue, 1 to 4, then nothing (0) twice; the third answer should be the cue's."""
+
+    observation_space: spaces.Discrete = spaces.Discrete(5)  # type: ignore[assignment]
+    action_space: spaces.Discrete = spaces.Discrete(4)  # type: ignore[assignment]
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[int, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.cue, self.n_steps = int(self.np_random.integers(1, 5)), 0
+        return self.cue, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        self.n_steps += 1
+        return 0, float(self.n_steps == 3 and action == self.cue - 1), self.n_steps == 3, False, {}
+
+
+@pytest.mark.parametrize("positions", KINDS)
+def test_what_was_seen_two_steps_ago_is_learnt_to_be_remembered(positions: str) -> None:
+    env = HistoryVecEnv(DummyVecEnv([Recall] * 16), 4)
+    env.seed(0)
+    kwargs = {
+        "features_extractor_class": HistoryExtractor,
+        "features_extractor_kwargs": {"width": 16, "n_layers": 1, "positions": positions},
+    }
+    model = PPO(
+        TransformerPolicy,
+        env,
+        learning_rate=5e-3,
+        n_steps=12,
+        batch_size=96,
+        n_epochs=6,
+        policy_kwargs=kwargs,
+        seed=0,
+        device="cpu",
+    ).learn(192 * 30)
+    assert float(evaluate_episodes(model, env, 200, seed=1).episode_return) > 0.9  # without memory .25
 
 
 def test_a_saved_model_predicts_the_same(tmp_path: object) -> None:

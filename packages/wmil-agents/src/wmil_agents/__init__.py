@@ -13,19 +13,25 @@ from wmil_agents._version import __version__
 if TYPE_CHECKING:
     from wmil_agents.attachment import attach
     from wmil_agents.auxiliary_loss import AuxiliaryLoss
+    from wmil_agents.auxiliary_losses.contrastive import ContrastiveLoss
     from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
     from wmil_agents.evaluation.evaluate import evaluate
+    from wmil_agents.extractors.history import HistoryExtractor
     from wmil_agents.extractors.transformer import TransformerExtractor
     from wmil_agents.policies.transformer_policy import TransformerPolicy
     from wmil_agents.prediction_reward import PredictionReward
     from wmil_agents.reinforce import REINFORCE
     from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
+    from wmil_agents.vec_env.history import HistoryVecEnv
     from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
 
 __all__ = [
     "REINFORCE",
     "AuxiliaryLoss",
     "BatchVecEnv",
+    "ContrastiveLoss",
+    "HistoryExtractor",
+    "HistoryVecEnv",
     "PredictionReward",
     "TransformerExtractor",
     "TransformerPolicy",
@@ -40,6 +46,9 @@ _MODULE_OF = {
     "REINFORCE": "reinforce",
     "AuxiliaryLoss": "auxiliary_loss",
     "BatchVecEnv": "vec_env.batch_vec_env",
+    "HistoryExtractor": "extractors.history",
+    "HistoryVecEnv": "vec_env.history",
+    "ContrastiveLoss": "auxiliary_losses.contrastive",
     "PredictionReward": "prediction_reward",
     "TransformerExtractor": "extractors.transformer",
     "TransformerPolicy": "policies.transformer_policy",
