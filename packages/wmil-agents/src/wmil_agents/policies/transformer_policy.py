@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from math import sqrt
 from typing import Any
 
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.distributions import CategoricalDistribution, Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
 from wmil_agents.extractors.transformer import TransformerExtractor
+from wmil_agents.policies.module_list import modules_of, set_training
+from wmil_agents.policies.unchecked_categorical import UncheckedCategorical
 
 ACTION_GAIN = 0.01
 VALUE_GAIN = 1.0
@@ -78,6 +81,16 @@ class TransformerPolicy(ActorCriticPolicy):
         """Number of trainable scalars."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """As ever, but quickly: an algorithm lists them at every update to clip their gradient."""
+        modules = modules_of(self) if recurse else [self]
+        listed = (parameter for module in modules for parameter in module._parameters.values() if parameter is not None)
+        return iter(dict.fromkeys(listed))
+
+    def set_training_mode(self, mode: bool) -> None:
+        """As ever, but quickly: an algorithm sets it twice an update."""
+        set_training(self, mode)
+
     def check_budget(self, n_more: int = 0) -> None:
         """Raises a `ValueError` if the policy, with so many parameters more, has more than `max_parameters`."""
         n_parameters = self.n_parameters + n_more
@@ -118,6 +131,8 @@ class TransformerPolicy(ActorCriticPolicy):
         return super(ActorCriticPolicy, self).extract_features(obs, features_extractor)
 
     def _build(self, lr_schedule: Schedule) -> None:
+        if type(self.action_dist) is CategoricalDistribution:
+            self.action_dist = UncheckedCategorical(self.action_dist.action_dim)
         super()._build(lr_schedule)
         gains: dict[nn.Module, float] = {
             self.mlp_extractor: sqrt(2.0),
