@@ -1,4 +1,7 @@
-"""Measures every figure and writes `benchmarks/results/latest/`: a page, and a CSV file for each program."""
+"""Measures every figure and writes `benchmarks/results/latest/`: a page, and a CSV file for each program.
+
+A copy is kept in `benchmarks/results/<date>-<commit>/`. The peers are measured too where any of them is installed.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,22 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.figure import Figure
+from benchmarks.peers.installation import absence
+from benchmarks.peers.peer import PEERS
+from benchmarks.peers.report import PAGE
+from benchmarks.results_folder import LATEST, keep
 from benchmarks.table import page, write_csv
 
 PROGRAMS = {
     "learning": "benchmarks.learning_figures",
     "training": "benchmarks.speed.training",
+    "updates": "benchmarks.speed.updates",
     "environments": "benchmarks.speed.environments",
     "vec_env": "benchmarks.speed.vec_env",
     "evaluation": "benchmarks.speed.evaluation",
     "imports": "benchmarks.speed.imports",
 }
-RESULTS = machine.ROOT / "benchmarks" / "results" / "latest"
+PEERS_PROGRAM = "peers"
 METHOD = (
     "Medians over the repeats. Times are CPU time of one process with one thread unless the last column says wall "
     "time; each ratio is of calls that took turns in one run."
@@ -34,24 +42,52 @@ def main() -> int:
     """Runs the programs, each in a process of its own; 1 if one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--full", action="store_true", help="all the repeats and seeds that the figures ask for")
-    parser.add_argument("--only", nargs="+", choices=list(PROGRAMS), default=list(PROGRAMS), help="some programs")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
+    parser.add_argument("--only", nargs="+", choices=[*PROGRAMS, PEERS_PROGRAM], help="some programs")
+    parser.add_argument("--results", type=Path, help="write there alone, not into a dated folder and latest/")
     chosen = parser.parse_args()
+    folder = chosen.results or LATEST
+    programs = chosen.only or [*PROGRAMS, *([PEERS_PROGRAM] if installed_peers() else [])]
     figures: list[Figure] = []
     failed: list[str] = []
-    for name in chosen.only:
+    for name in programs:
+        if name == PEERS_PROGRAM:
+            continue
         print(f"{name}: python -m {PROGRAMS[name]}{'' if chosen.full else ' --short'}", flush=True)
         measured = figures_of(PROGRAMS[name], short=not chosen.full)
         if measured is None:
             failed.append(name)
             continue
-        write_csv(chosen.results / f"{name}.csv", measured)
+        write_csv(folder / f"{name}.csv", measured)
         figures += measured
-    text = results_page(figures, failed, chosen.full)
-    chosen.results.mkdir(parents=True, exist_ok=True)
-    (chosen.results / "README.md").write_text(text)
+    if PEERS_PROGRAM in programs and not compare_with_peers(folder, short=not chosen.full):
+        failed.append(PEERS_PROGRAM)
+    text = results_page(figures, failed, chosen.full, peers=PEERS_PROGRAM in programs)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "README.md").write_text(text)
     print(text)
+    if PEERS_PROGRAM in programs and PEERS_PROGRAM not in failed:
+        print((folder / PAGE).read_text())
+    if chosen.results is None:
+        patterns = ["README.md", *(f"{name}*" for name in programs)]
+        kept = keep([path for pattern in patterns for path in folder.glob(pattern)], short=not chosen.full)
+        print(f"Kept in {kept.name}/")
     return 1 if failed else 0
+
+
+def installed_peers() -> list[str]:
+    """Names of the peers that can take part."""
+    return [name for name in PEERS if not absence(name)]
+
+
+def compare_with_peers(folder: Path, *, short: bool) -> bool:
+    """Measures ours beside the peers and writes their tables; whether that succeeded."""
+    options = ["--results", str(folder), *(["--short"] if short else [])]
+    command = [sys.executable, "-m", "benchmarks.peers", "run", *options]
+    print(f"{PEERS_PROGRAM}: {shlex.join(['python', *command[1:]])}", flush=True)
+    answer = subprocess.run(command, cwd=machine.ROOT, stdout=subprocess.DEVNULL)
+    if answer.returncode != 0:
+        print(f"  failed: {shlex.join(command)}", file=sys.stderr)
+    return answer.returncode == 0
 
 
 def figures_of(module: str, *, short: bool) -> list[Figure] | None:
@@ -67,11 +103,12 @@ def figures_of(module: str, *, short: bool) -> list[Figure] | None:
         return [Figure.from_dict(row) for row in json.loads(file.read_text())]
 
 
-def results_page(figures: list[Figure], failed: list[str], full: bool) -> str:
+def results_page(figures: list[Figure], failed: list[str], full: bool, peers: bool) -> str:
     """The page: what has a bound first, then what is there to compare with."""
     form = "full" if full else "short"
     command = f"Written by `./dev.sh bench{' --full' if full else ''}` ({form} form)."
-    remarks = [command, METHOD]
+    beside = f"is in `{PAGE}`, beside this page" if peers else "needs `python -m benchmarks.peers install`"
+    remarks = [command, METHOD, f"The comparison with other libraries {beside}."]
     if failed:
         remarks.append(f"**Not measured, because the program failed: {', '.join(failed)}.**")
     return page("Figures", remarks, machine.description(), figures)

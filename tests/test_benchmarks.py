@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import csv
 import importlib
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
+import numpy as np
 import pytest
+import torch
+
+from wmil_agents.extractors.transformer import TransformerExtractor
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,7 +104,252 @@ def test_a_program_that_fails_is_named_and_the_exit_code_says_so(
 ) -> None:
     run = importlib.import_module("benchmarks.run")
     monkeypatch.setattr(run, "PROGRAMS", {"broken": "benchmarks.no_such_program"})
-    monkeypatch.setattr(sys, "argv", ["run", "--results", str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", ["run", "--only", "broken", "--results", str(tmp_path)])
     assert run.main() == 1
     assert "program failed: broken" in (tmp_path / "README.md").read_text()
     assert "benchmarks.no_such_program" in capsys.readouterr().err
+
+
+# ---- the peers
+
+
+def contest_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> Any:
+    """The contest's module, and a contestant whose program is the given text."""
+    contest = importlib.import_module("benchmarks.peers.contest")
+    package = tmp_path / "benchmarks" / "peers" / "contestants"
+    package.mkdir(parents=True)
+    (package / "scripted.py").write_text(program)
+    for source in ("worker.py",):
+        (package.parent / source).write_text((ROOT / "benchmarks" / "peers" / source).read_text())
+    monkeypatch.setattr(contest, "ROOT", tmp_path)
+    return contest
+
+
+COUNTING = """
+import os
+print("a library's own words")
+def start(arguments):
+    turns = []
+    def turn(request):
+        turns.append(request["seed"])
+        return {"turns": turns, "step": arguments["step"], "process": os.getpid()}
+    return turn
+"""
+FAILING = """
+def start(arguments):
+    raise ImportError("this library needs an older Python")
+"""
+
+
+def test_a_contestant_answers_every_request_in_one_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contest = contest_with(tmp_path, monkeypatch, COUNTING)
+    rows = [contest.Contestant(str(step), "project", "scripted", {"step": step}) for step in (1, 2)]
+    one, other = contest.hold(rows, [{"seed": 3}, {"seed": 5}])
+    assert [answer["turns"] for answer in one.answers] == [[3], [3, 5]]
+    assert [answer["step"] for answer in (*one.answers, *other.answers)] == [1, 1, 2, 2]
+    assert len({answer["process"] for answer in one.answers}) == 1
+    assert one.answers[0]["process"] != other.answers[0]["process"]
+
+
+def test_a_contestant_that_fails_is_out_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contest = contest_with(tmp_path, monkeypatch, FAILING)
+    (outcome,) = contest.hold([contest.Contestant("x", "project", "scripted")], [{"seed": 0}, {"seed": 1}])
+    assert outcome.answers == ()
+    assert outcome.reason == "ImportError: this library needs an older Python"
+
+
+def test_a_contestant_that_hangs_is_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contest = contest_with(tmp_path, monkeypatch, "import time\ndef start(arguments):\n    time.sleep(60)\n")
+    monkeypatch.setattr(contest, "SECONDS_A_TURN", 0.5)
+    (outcome,) = contest.hold([contest.Contestant("x", "project", "scripted")], [{"seed": 0}])
+    assert "no answer within 0.5 s" in outcome.reason
+
+
+def test_a_peer_that_is_not_installed_is_listed_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = importlib.import_module("benchmarks.peers.installation")
+    assert "python -m benchmarks.peers install gymnax" in installation.absence("gymnax", tmp_path)
+    contest = importlib.import_module("benchmarks.peers.contest")
+    monkeypatch.setattr(contest, "absence", lambda name: installation.absence(name, tmp_path))
+    comparison = importlib.import_module("benchmarks.peers.comparison")
+    row = contest.Contestant("gymnax, some world", "gymnax", "gymnax_vector", {"n_envs": 64})
+    (outcome,) = contest.hold([row], [{}])
+    rate = comparison.rate(outcome, {row.name: []})
+    table = importlib.import_module("benchmarks.peers.report").rates_table([rate])
+    assert "| gymnax, some world | 64 | not measured: not installed here" in table
+
+
+def test_an_installation_that_fails_is_remembered_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = importlib.import_module("benchmarks.peers.installation")
+    peer_module = importlib.import_module("benchmarks.peers.peer")
+    absent = peer_module.Peer("absent", (), "no_such_module_anywhere")
+    monkeypatch.setitem(installation.PEERS, "absent", absent)
+    made = installation.install(absent, tmp_path)
+    assert "No module named 'no_such_module_anywhere'" in made.reason
+    assert installation.installation_of("absent", tmp_path) == made
+    usable = peer_module.Peer("absent", (), "json")
+    monkeypatch.setitem(installation.PEERS, "absent", usable)
+    assert installation.install(usable, tmp_path).versions["pip"]
+    assert installation.absence("absent", tmp_path) == ""
+    monkeypatch.setitem(installation.PEERS, "absent", peer_module.Peer("absent", (("other==1",),), "json"))
+    assert "recipe has changed" in installation.absence("absent", tmp_path)
+
+
+def test_the_rows_name_programs_and_peers_that_exist() -> None:
+    rows = importlib.import_module("benchmarks.peers.rows")
+    known = {"project", *importlib.import_module("benchmarks.peers.peer").PEERS}
+    for row in (*rows.ENVIRONMENTS, *rows.LEARNERS):
+        assert row.peer in known
+        assert (ROOT / "benchmarks" / "peers" / "contestants" / f"{row.module}.py").is_file()
+    places = [(row.name, row.arguments["n_envs"]) for row in rows.ENVIRONMENTS]
+    assert len(set(places)) == len(places)
+    assert all((rows.counterpart(row), row.arguments["n_envs"]) in places for row in rows.ENVIRONMENTS if row.is_short)
+    assert len({row.name for row in rows.LEARNERS}) == len(rows.LEARNERS)
+    assert rows.OUR_LEARNER in {row.name for row in rows.LEARNERS}
+
+
+def lessons_of(ours: tuple[float, float], theirs: tuple[float | None, float]) -> list[Any]:
+    contest = importlib.import_module("benchmarks.peers.contest")
+    comparison = importlib.import_module("benchmarks.peers.comparison")
+    outcomes = [
+        contest.Outcome(
+            contest.Contestant(name, "project", "sb3_learner", {}, is_ours),
+            ({"steps": run[0], "seconds": run[1], "success": 1.0},) * 3,
+        )
+        for name, is_ours, run in (("ours", True, ours), ("theirs", False, theirs))
+    ]
+    return [comparison.lesson(outcome, outcomes[0]) for outcome in outcomes]
+
+
+def test_the_table_says_where_ours_loses() -> None:
+    report = importlib.import_module("benchmarks.peers.report")
+    page = report.page([], lessons_of((184.0, 0.1), (384.0, 0.05)), "some command", plotted=False)
+    assert "| **ours** | 184 | 184 - 184 | 184 | 3 of 3 | 0.1 | 0.1 - 0.1 |  |  |" in page
+    assert "| theirs | 384 | 384 - 384 | 384 | 3 of 3 | 0.05 | 0.05 - 0.05 | 2.1 x | 0.5 x (**ours loses**) |" in page
+    assert "**Ours loses**: theirs need less CPU time." in page
+    assert "Ours does not lose to anybody here: none need fewer steps." in page
+
+
+def test_a_run_that_never_got_there_counts_as_the_whole_budget() -> None:
+    budget = importlib.import_module("benchmarks.peers.rows").LEARNING_BUDGET
+    _, theirs = lessons_of((100.0, 0.1), (None, 3.0))
+    assert (theirs.steps, theirs.solved, theirs.steps_ratio) == (budget, 0, budget / 100)
+
+
+def test_the_plot_shows_every_learner(tmp_path: Path) -> None:
+    plot = importlib.import_module("benchmarks.peers.plot")
+    plot.draw(lessons_of((184.0, 0.1), (384.0, 0.05)), {"remembers what paid": 160.0}, tmp_path / "plot.svg")
+    drawn = (tmp_path / "plot.svg").read_text()
+    assert drawn.count("<!-- ours -->") == drawn.count("<!-- theirs -->") == 1
+    assert "<!-- remembers what paid  -->" in drawn
+
+
+def test_the_references_are_those_worked_out_by_hand() -> None:
+    references = importlib.import_module("benchmarks.peers.references")
+    rewards_only = references.rewards_only_steps(20_000, np.random.default_rng(0))
+    expected = 64 * sum(1 / k for k in range(1, 9))  # one symbol after the other, k unknown: 64 / k steps
+    assert rewards_only.mean() == pytest.approx(expected, abs=5 * rewards_only.std() / 20_000**0.5)
+    elimination = references.elimination_steps(300, np.random.default_rng(0))
+    assert elimination.min() >= 8  # every symbol must be seen once
+    assert np.median(elimination) < np.median(rewards_only) / 2
+
+
+def test_the_stopwatch_counts_no_time_of_its_own() -> None:
+    exact_success = importlib.import_module("benchmarks.peers.exact_success")
+    policies = iter([np.full((8, 8), 1 / 8), np.eye(8)])
+
+    def slow() -> Any:
+        end = time.process_time() + 0.1
+        while time.process_time() < end:
+            pass
+        return next(policies)
+
+    watch = exact_success.Stopwatch(slow)
+    assert not watch.look(0)
+    assert watch.look(64)
+    assert watch.look(128)
+    answer = watch.answer()
+    assert answer["steps"] == 64
+    assert answer["seconds"] < 0.05
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("sb3_learner", {"algorithm": "wmil_agents.reinforce:REINFORCE", "policy": "TransformerPolicy", "n_envs": 8}),
+        (
+            "sb3_learner",
+            {
+                "algorithm": "sb3_contrib:RecurrentPPO",
+                "env": {"obs": "onehot"},
+                "policy": "MlpLstmPolicy",
+                "n_envs": 64,
+                "settings": {"n_steps": 2, "batch_size": 128, "n_epochs": 1},
+            },
+        ),
+        ("single_file_learner", {"learning_rate": 0.01}),
+    ],
+)
+def test_a_learner_tells_steps_and_seconds(module: str, arguments: dict[str, Any]) -> None:
+    learner = importlib.import_module(f"benchmarks.peers.contestants.{module}")
+    if module == "sb3_learner":
+        arguments = {"vec_env": "batch"} | arguments
+    solves = "settings" not in arguments
+    answer = learner.start(arguments)({"seed": 0, "budget": 4_000 if solves else 256})
+    assert (answer["steps"] is not None) == solves
+    assert answer["seconds"] > 0
+    assert 0 < answer["success"] <= 1
+
+
+def test_the_single_file_ppo_bootstraps_where_an_episode_was_cut_and_nowhere_else() -> None:
+    ppo = importlib.import_module("benchmarks.peers.single_file_ppo")
+    settings = ppo.Settings(n_envs=2, n_steps=1, discount=0.5, gae_lambda=0.9)
+    agent = ppo.Agent((4,), 2, settings)
+    for parameter in agent.critic.parameters():
+        torch.nn.init.zeros_(parameter)
+    torch.nn.init.constant_(agent.critic[-1].bias, 8.0)
+
+    class CutAndOver:
+        """The first environment is cut, the second is over."""
+
+        def step(self, actions: Any) -> Any:
+            zeros = np.zeros((2, 1), dtype=np.int32)
+            return zeros, np.ones(2), np.array([False, True]), np.array([True, False]), {"final_obs": zeros}
+
+    batch, _ = ppo.rollout(CutAndOver(), agent, agent.encode(torch.zeros(2, 1)), settings)
+    assert batch["returns"].tolist() == [1 + 0.5 * 8, 1]
+
+
+def test_operations_are_counted_as_by_hand() -> None:
+    matmul = importlib.import_module("benchmarks.speed.matmul")
+    layer = torch.nn.Linear(8, 16)
+    rows = torch.rand(32, 8)
+    assert matmul.matmul_operations(lambda: layer(rows)) == 2 * 32 * 8 * 16
+    # Backward: the weights' gradient alone, since nobody asks for the input's.
+    assert matmul.matmul_operations(lambda: layer(rows).sum().backward()) == 2 * (2 * 32 * 8 * 16)
+    heads = torch.rand(3, 2, 5, 4, requires_grad=True)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    products = 2 * (2 * 3 * 2 * 5 * 5 * 4)
+    assert matmul.matmul_operations(lambda: attend(heads, heads, heads)) == products
+    assert matmul.matmul_operations(lambda: attend(heads, heads, heads).sum().backward()) == 3 * products
+
+
+def test_the_encoder_to_compare_with_is_as_large_as_ours() -> None:
+    encoder = importlib.import_module("benchmarks.speed.encoder_extractor")
+    space = gym.make("wmil_envs:WMIL/PatternEcho-v0").observation_space
+    theirs, ours = encoder.EncoderExtractor(space), TransformerExtractor(space)
+    sizes = [sum(parameter.numel() for parameter in network.parameters()) for network in (theirs, ours)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.01)
+
+
+def test_results_are_kept_by_date_and_commit(tmp_path: Path) -> None:
+    results_folder = importlib.import_module("benchmarks.results_folder")
+    (tmp_path / "a.csv").write_text("x\n")
+    folder = results_folder.keep([tmp_path / "a.csv"], short=True, results=tmp_path / "results")
+    assert (folder / "a.csv").read_text() == "x\n"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-.+-short", folder.name)

@@ -1,0 +1,172 @@
+"""What a contest came to: one row for each contestant, beside the row of ours that it is compared with."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.peers.contest import Outcome, hold
+from benchmarks.peers.rows import (
+    ENVIRONMENTS,
+    FULL_SEEDS,
+    FULL_TURNS,
+    LEARNERS,
+    LEARNING_BUDGET,
+    OUR_LEARNER,
+    SHORT_SEEDS,
+    SHORT_TURNS,
+    counterpart,
+)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast an environment is stepped."""
+
+    name: str
+    peer: str
+    is_ours: bool
+    n_envs: int
+    turns: int
+    steps_per_second: float | None
+    """Per CPU second, median over the turns; None if the contestant could not take part."""
+    low: float | None
+    high: float | None
+    """Quartiles."""
+    compared_with: str
+    ratio: float | None
+    """How many times as fast that row of ours is, median over the turns; None for ours."""
+    reason: str = ""
+    """Why it could not take part."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How fast a learner reaches 95 % exact success on PatternEcho."""
+
+    name: str
+    peer: str
+    is_ours: bool
+    seeds: int
+    solved: int
+    steps: float | None
+    """Median; an unsolved run counts as one that took the whole budget."""
+    steps_low: float | None
+    steps_high: float | None
+    """Quartiles."""
+    worst: float | None
+    seconds: float | None
+    """CPU seconds, median."""
+    seconds_low: float | None
+    seconds_high: float | None
+    steps_ratio: float | None
+    """How many times the steps of our default learner."""
+    seconds_ratio: float | None
+    """How many times its CPU seconds."""
+    arguments: str
+    remark: str = ""
+    reason: str = ""
+
+
+def compare_environments(short: bool) -> list[Rate]:
+    """Everybody steps, turn by turn; environments of one size stand together."""
+    rates: list[Rate] = []
+    sizes = sorted({one.arguments["n_envs"] for one in ENVIRONMENTS}, reverse=True)
+    for n_envs in sizes:
+        chosen = [one for one in ENVIRONMENTS if one.arguments["n_envs"] == n_envs and (one.is_short or not short)]
+        outcomes = hold(chosen, [{}] * (SHORT_TURNS if short else FULL_TURNS))
+        times = {outcome.contestant.name: _column(outcome, "microseconds") for outcome in outcomes}
+        rates += [rate(outcome, times) for outcome in outcomes]
+    return rates
+
+
+def compare_learners(short: bool) -> list[Lesson]:
+    """Everybody learns, seed by seed."""
+    seeds = range(SHORT_SEEDS if short else FULL_SEEDS)
+    chosen = [one for one in LEARNERS if one.is_short or not short]
+    outcomes = hold(chosen, [{"seed": seed, "budget": LEARNING_BUDGET} for seed in seeds])
+    ours = next(outcome for outcome in outcomes if outcome.contestant.name == OUR_LEARNER)
+    return [lesson(outcome, ours) for outcome in outcomes]
+
+
+def rate(outcome: Outcome, times: dict[str, list[float]]) -> Rate:
+    """The row of one contestant; `times` are everybody's microseconds a step."""
+    contestant = outcome.contestant
+    n_envs, other = contestant.arguments["n_envs"], counterpart(contestant)
+    head = (contestant.name, contestant.peer, contestant.is_ours, n_envs)
+    own = times[contestant.name]
+    if outcome.reason:
+        return Rate(
+            contestant.name,
+            contestant.peer,
+            contestant.is_ours,
+            n_envs,
+            0,
+            None,
+            None,
+            None,
+            other,
+            None,
+            outcome.reason,
+        )
+    low, median, high = quartiles([1e6 / time for time in own])
+    ratio = None
+    if not contestant.is_ours and len(times.get(other, [])) == len(own):
+        ratio = statistics.median(theirs / our for theirs, our in zip(own, times[other], strict=True))
+    return Rate(*head, len(own), median, low, high, other, ratio)
+
+
+def lesson(outcome: Outcome, ours: Outcome) -> Lesson:
+    """The row of one learner."""
+    contestant = outcome.contestant
+    head = (contestant.name, contestant.peer, contestant.is_ours)
+    arguments = json.dumps(dict(contestant.arguments))
+    if outcome.reason:
+        return Lesson(*head, 0, 0, *[None] * 9, arguments, contestant.remark, outcome.reason)
+    steps, seconds = _steps(outcome), _column(outcome, "seconds")
+    steps_low, steps_median, steps_high = quartiles(steps)
+    seconds_low, seconds_median, seconds_high = quartiles(seconds)
+    steps_ratio = seconds_ratio = None
+    if contestant is not ours.contestant and not ours.reason:
+        steps_ratio = steps_median / statistics.median(_steps(ours))
+        seconds_ratio = seconds_median / statistics.median(_column(ours, "seconds"))
+    return Lesson(
+        *head,
+        len(steps),
+        sum(answer["steps"] is not None for answer in outcome.answers),
+        steps_median,
+        steps_low,
+        steps_high,
+        max(steps),
+        seconds_median,
+        seconds_low,
+        seconds_high,
+        steps_ratio,
+        seconds_ratio,
+        arguments,
+        contestant.remark,
+    )
+
+
+def quartiles(numbers: Sequence[float]) -> tuple[float, float, float]:
+    """Lower quartile, median and upper quartile."""
+    if len(numbers) == 1:
+        return numbers[0], numbers[0], numbers[0]
+    low, median, high = statistics.quantiles(numbers, n=4, method="inclusive")
+    return low, median, high
+
+
+def as_rows(entries: Sequence[Rate | Lesson]) -> list[dict[str, Any]]:
+    """For a CSV file."""
+    return [asdict(entry) for entry in entries]
+
+
+def _column(outcome: Outcome, name: str) -> list[float]:
+    return [answer[name] for answer in outcome.answers]
+
+
+def _steps(outcome: Outcome) -> list[float]:
+    return [float(LEARNING_BUDGET if answer["steps"] is None else answer["steps"]) for answer in outcome.answers]

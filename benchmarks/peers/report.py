@@ -1,0 +1,211 @@
+"""The tables against the peers as Markdown, CSV files and a plot."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine
+from benchmarks.peers.comparison import Lesson, Rate, as_rows
+from benchmarks.peers.installation import installation_of
+from benchmarks.peers.peer import PEERS
+from benchmarks.peers.references import elimination_steps, rewards_only_steps
+from benchmarks.peers.rows import OUR_LEARNER
+
+PAGE = "peers.md"
+PLOT = "peers.svg"
+VERSIONS = "peers_versions.json"
+NAMED_IN_PAGE = {
+    "gymnax": ("gymnax", "jax"),
+    "popgym": ("popgym", "gymnasium"),
+    "minigrid": ("minigrid", "gymnasium"),
+    "bsuite": ("bsuite", "dm-env"),
+    "sbx": ("sbx-rl", "jax", "stable_baselines3"),
+}
+
+
+def write(folder: Path, rates: Sequence[Rate], lessons: Sequence[Lesson], command: str) -> str:
+    """Writes all files; returns the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, entries in (("peers_environments", rates), ("peers_learning", lessons)):
+        if entries:
+            write_csv(folder / f"{name}.csv", as_rows(entries))
+    (folder / VERSIONS).write_text(json.dumps(versions(), indent=2) + "\n")
+    plotted = any(one.steps is not None for one in lessons)
+    if plotted:
+        from benchmarks.peers.plot import draw
+
+        draw(lessons, reference_steps(), folder / PLOT)
+    text = page(rates, lessons, command, plotted)
+    (folder / PAGE).write_text(text)
+    return text
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """One line for each row, a header first."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def reference_steps() -> dict[str, float]:
+    """Median steps of learners that draw every conclusion from what they remember."""
+    rng = np.random.default_rng(0)
+    return {
+        "remembers what paid": float(np.median(rewards_only_steps(10_000, rng))),
+        "remembers failures too": float(np.median(elimination_steps(2_000, rng))),
+    }
+
+
+def versions() -> dict[str, dict[str, str]]:
+    """Of the machine and our environment, and of everything in each peer's."""
+    return {"machine": machine.description()} | {name: installation_of(name).versions for name in PEERS}
+
+
+def page(rates: Sequence[Rate], lessons: Sequence[Lesson], command: str, plotted: bool) -> str:
+    """The whole Markdown page."""
+    parts = ["# Against the peers", f"Written by `{command}`."]
+    if lessons:
+        parts += learning_section(lessons, plotted)
+    if rates:
+        parts += environments_section(rates)
+    parts += ["## Who took part", participants(rates, lessons)]
+    return "\n\n".join(parts) + "\n"
+
+
+def learning_section(lessons: Sequence[Lesson], plotted: bool) -> list[str]:
+    """Paragraphs on the learners."""
+    references = "; ".join(f"a learner that {name}, {steps:.0f} steps" for name, steps in reference_steps().items())
+    theirs = [one for one in lessons if not one.is_ours]
+    return [
+        "## Learning PatternEcho",
+        "Until the exact success, the mean over the symbols of the probability of the right answer, is 95 %. "
+        f"Ratios are to `{OUR_LEARNER}`: above 1 that one needs less.",
+        lessons_table(lessons),
+        f"Computed, for comparison: {references}.",
+        *([f"![Steps and CPU seconds to 95 % exact success]({PLOT})"] if plotted else []),
+        losses("need fewer steps", [one.name for one in theirs if is_loss(one.steps_ratio)]),
+        losses("need less CPU time", [one.name for one in theirs if is_loss(one.seconds_ratio)]),
+        "Settings:",
+        "\n".join(settings_line(one) for one in lessons),
+    ]
+
+
+def environments_section(rates: Sequence[Rate]) -> list[str]:
+    """Paragraphs on the environments."""
+    return [
+        "## Stepping environments",
+        "Steps of single environments per CPU second, random actions (gymnax draws its own in the call). The worlds "
+        "differ, so this compares what a step costs, not what it does. The ratio is ours to theirs, turn by turn: "
+        "above 1 ours is faster.",
+        rates_table(rates),
+        losses("step faster", [f"{one.name}, {one.n_envs:,} envs" for one in rates if is_loss(one.ratio)]),
+    ]
+
+
+def losses(what: str, names: Sequence[str]) -> str:
+    """The sentence that says where ours is the worse one."""
+    if not names:
+        return f"Ours does not lose to anybody here: none {what}."
+    return f"**Ours loses**: {'; '.join(names)} {what}."
+
+
+def settings_line(one: Lesson) -> str:
+    """What a learner was given, and what is to be known about it."""
+    return f"- {one.name}: `{one.arguments}`" + (f"; {one.remark}" if one.remark else "")
+
+
+def is_loss(ratio: float | None) -> bool:
+    """Whether ours is the worse one."""
+    return ratio is not None and ratio < 1.0
+
+
+def rates_table(rates: Iterable[Rate]) -> str:
+    """One row for each contestant and number of environments."""
+    rows = [("who", "envs", "million steps / CPU s", "quartiles", "ours is", "turns"), ("---",) * 6]
+    for one in rates:
+        if one.steps_per_second is None:
+            rows.append((one.name, f"{one.n_envs:,}", f"not measured: {one.reason}", "", "", ""))
+            continue
+        between = f"{_millions(one.low)} - {_millions(one.high)}"
+        rows.append(
+            (
+                _emphasised(one),
+                f"{one.n_envs:,}",
+                _millions(one.steps_per_second),
+                between,
+                "" if one.ratio is None else _verdict(one.ratio, "faster", "slower"),
+                str(one.turns),
+            )
+        )
+    return _table(rows)
+
+
+def lessons_table(lessons: Iterable[Lesson]) -> str:
+    """One row for each learner."""
+    header = ("learner", "steps to 95 %", "quartiles", "worst", "solved", "CPU s", "quartiles", "steps", "CPU time")
+    rows = [header, ("---",) * len(header)]
+    for one in lessons:
+        if one.steps is None or one.worst is None or one.seconds is None:
+            rows.append((one.name, f"not measured: {one.reason}", *[""] * 7))
+            continue
+        rows.append(
+            (
+                _emphasised(one),
+                f"{one.steps:,.0f}",
+                f"{one.steps_low:,.0f} - {one.steps_high:,.0f}",
+                f"{one.worst:,.0f}",
+                f"{one.solved} of {one.seeds}",
+                f"{one.seconds:.3g}",
+                f"{one.seconds_low:.3g} - {one.seconds_high:.3g}",
+                _against_our_default(one, one.steps_ratio),
+                _against_our_default(one, one.seconds_ratio),
+            )
+        )
+    return _table(rows)
+
+
+def participants(rates: Sequence[Rate], lessons: Sequence[Lesson]) -> str:
+    """Versions of each peer, or why it did not take part."""
+    lines = [f"- ours: {', '.join(f'{key} {value}' for key, value in machine.description().items())}"]
+    reasons = {one.peer: one.reason for one in (*rates, *lessons) if one.reason}
+    for name, peer in PEERS.items():
+        known = {key.lower().replace("_", "-"): version for key, version in installation_of(name).versions.items()}
+        told = [f"{package} {known[package]}" for package in NAMED_IN_PAGE[name] if package in known]
+        line = f"- {name}: {', '.join(told)}" if told else f"- {name}: **did not take part**"
+        line += f"; {peer.remark}" if peer.remark else ""
+        lines.append(line + (f"; {reasons[name]}" if name in reasons else ""))
+    return "\n".join(lines)
+
+
+def _emphasised(one: Rate | Lesson) -> str:
+    return f"**{one.name}**" if one.is_ours else one.name
+
+
+def _against_our_default(one: Lesson, ratio: float | None) -> str:
+    if ratio is None:
+        return ""
+    return f"{_ratio(ratio)} x" if one.is_ours else _verdict(ratio, "", "ours loses")
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.2g}"
+
+
+def _verdict(ratio: float, win: str, loss: str) -> str:
+    word = loss if is_loss(ratio) else win
+    return f"{_ratio(ratio)} x" + (f" (**{word}**)" if is_loss(ratio) else f" {word}".rstrip())
+
+
+def _millions(rate: float | None) -> str:
+    return "" if rate is None else f"{rate / 1e6:.3g}"
+
+
+def _table(rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -1,0 +1,187 @@
+"""The frozen tables of rows: who steps which environment, who learns PatternEcho and with which settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.peers.contest import Contestant
+from benchmarks.peers.peer import PROJECT
+
+ECHO = "wmil_envs:WMIL/PatternEcho-v0"
+N_ENVS = (64, 1024, 4096)
+LEARNING_BUDGET = 10_000
+"""Steps after which a learner is given up."""
+FULL_SEEDS, SHORT_SEEDS = 20, 3
+FULL_TURNS, SHORT_TURNS = 15, 3
+
+
+def _vector(name: str, peer: str, env_id: str, mode: str, sizes: tuple[int, ...], **kwargs: Any) -> list[Contestant]:
+    return [
+        Contestant(name, peer, "gymnasium_vector", {"id": env_id, "n_envs": n_envs, "mode": mode}, **kwargs)
+        for n_envs in sizes
+    ]
+
+
+def _gymnax(name: str, n_steps: int) -> list[Contestant]:
+    arguments = {"id": "MemoryChain-bsuite", "n_steps": n_steps}
+    return [Contestant(name, "gymnax", "gymnax_vector", arguments | {"n_envs": n_envs}) for n_envs in N_ENVS]
+
+
+def _sb3(name: str, kind: str, is_ours: bool) -> list[Contestant]:
+    arguments = {"id": ECHO, "vec_env": kind}
+    return [
+        Contestant(name, PROJECT, "sb3_vec_env", arguments | {"n_envs": n_envs}, is_ours, is_short=n_envs < 1024)
+        for n_envs in (64, 1024)
+    ]
+
+
+def _single(name: str, peer: str, env_id: str, is_ours: bool = False) -> Contestant:
+    return Contestant(name, peer, "gymnasium_single", {"id": env_id, "n_envs": 1}, is_ours)
+
+
+ENVIRONMENTS: tuple[Contestant, ...] = (
+    *_vector("WMIL PatternEcho", PROJECT, ECHO, "vector_entry_point", N_ENVS, is_ours=True),
+    *_vector("Gymnasium CartPole, its own vector env", PROJECT, "CartPole-v1", "vector_entry_point", N_ENVS),
+    *_gymnax("gymnax MemoryChain, compiled, a call a step", 1),
+    *_gymnax("gymnax MemoryChain, compiled, a call a hundred steps", 100),
+    *_vector("POPGym RepeatFirst in SyncVectorEnv", "popgym", "popgym:popgym-RepeatFirstEasy-v0", "sync", (64,)),
+    *_vector("POPGym CountRecall in SyncVectorEnv", "popgym", "popgym:popgym-CountRecallEasy-v0", "sync", (64,)),
+    *_vector("Minigrid Empty 5x5 in SyncVectorEnv", "minigrid", "minigrid:MiniGrid-Empty-5x5-v0", "sync", (64,)),
+    *_sb3("SB3 BatchVecEnv (ours) over PatternEcho", "batch", is_ours=True),
+    *_sb3("SB3 DummyVecEnv + Monitor over PatternEcho", "dummy", is_ours=False),
+    _single("WMIL PatternEcho, gym.make", PROJECT, ECHO, is_ours=True),
+    _single("Gymnasium CartPole, gym.make", PROJECT, "CartPole-v1"),
+    _single("POPGym RepeatFirst, gym.make", "popgym", "popgym:popgym-RepeatFirstEasy-v0"),
+    _single("POPGym CountRecall, gym.make", "popgym", "popgym:popgym-CountRecallEasy-v0"),
+    _single("Minigrid Empty 5x5, gym.make", "minigrid", "minigrid:MiniGrid-Empty-5x5-v0"),
+    Contestant("bsuite SimpleBandit", "bsuite", "bsuite_bandit", {"n_envs": 1}),
+)
+"""Random actions everywhere, drawn before; each steps as its library means it to be stepped."""
+
+SAME_KIND = {"sb3_vec_env": "SB3 BatchVecEnv (ours) over PatternEcho", "gymnasium_single": "WMIL PatternEcho, gym.make"}
+"""Which of ours a contestant is compared with, at its number of environments, by its program."""
+SAME_KIND_DEFAULT = "WMIL PatternEcho"
+
+
+def counterpart(contestant: Contestant) -> str:
+    """The name of the row of ours that an environment's row is compared with."""
+    if contestant.module == "bsuite_bandit":
+        return SAME_KIND["gymnasium_single"]
+    return SAME_KIND.get(contestant.module, SAME_KIND_DEFAULT)
+
+
+def _sb3_learner(name: str, algorithm: str, arguments: dict[str, Any], **kwargs: Any) -> Contestant:
+    peer = kwargs.pop("peer", PROJECT)
+    common = {"algorithm": algorithm, "policy": "MlpPolicy", "vec_env": "batch"}
+    return Contestant(name, peer, "sb3_learner", common | arguments, **kwargs)
+
+
+REINFORCE, TRANSFORMER = "wmil_agents.reinforce:REINFORCE", {"policy": "TransformerPolicy"}
+SB3_PPO, SB3_A2C = "stable_baselines3:PPO", "stable_baselines3:A2C"
+OUR_LEARNER = "REINFORCE + transformer (ours), defaults"
+ONE_HOT = {"env": {"obs": "onehot"}}
+"""For libraries that take integer columns for numbers, or cannot take them at all."""
+OURS_FEWEST_STEPS: dict[str, Any] = {
+    "n_envs": 16,
+    "settings": {"n_steps": 1, "learning_rate": 0.7, "max_grad_norm": 3.0, "baseline": "running_mean", "ent_coef": 0.0},
+    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 1, "width": 64, "n_heads": 4}},
+}
+OURS_FEWEST_SECONDS: dict[str, Any] = {
+    "n_envs": 32,
+    "settings": {"n_steps": 2, "learning_rate": 1.5, "max_grad_norm": 3.0, "baseline": "none", "ent_coef": 0.0},
+    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 1, "width": 32, "n_heads": 4}},
+}
+OURS_WITH_MLP: dict[str, Any] = {
+    "n_envs": 8,
+    "settings": {"n_steps": 2, "learning_rate": 3.0, "max_grad_norm": 0.5, "baseline": "none", "ent_coef": 0.01},
+    "policy_kwargs": {"net_arch": [64, 64]},
+}
+"""Best for steps and for CPU time alike."""
+PPO_FOUND: dict[str, Any] = {
+    "n_envs": 64,
+    "settings": {
+        "n_steps": 2,
+        "n_epochs": 4,
+        "learning_rate": 0.03,
+        "clip_range": 0.2,
+        "max_grad_norm": 10.0,
+        "ent_coef": 0.01,
+        "vf_coef": 0.5,
+        "normalize_advantage": True,
+        "batch_size": 128,
+    },
+    "policy_kwargs": {"net_arch": [256]},
+}
+"""Best for steps and for CPU time alike."""
+PPO_USUAL: dict[str, Any] = {
+    "n_envs": 64,
+    "settings": {"n_steps": 8, "n_epochs": 4, "learning_rate": 0.0025, "batch_size": 128},
+}
+"""CleanRL's values for many environments, with ten times its learning rate; those of the single file too."""
+A2C_FOUND: dict[str, Any] = {
+    "n_envs": 32,
+    "settings": {
+        "n_steps": 2,
+        "learning_rate": 0.03,
+        "max_grad_norm": 0.5,
+        "ent_coef": 0.0,
+        "vf_coef": 0.1,
+        "normalize_advantage": True,
+        "use_rms_prop": False,
+    },
+    "policy_kwargs": {"net_arch": [64, 64]},
+}
+SINGLE_FILE_FEWEST_STEPS: dict[str, Any] = {
+    "n_envs": 16,
+    "n_steps": 4,
+    "n_epochs": 8,
+    "n_minibatches": 4,
+    "learning_rate": 0.003,
+    "clip_range": 0.1,
+    "max_grad_norm": 0.5,
+    "entropy_weight": 0.0,
+    "value_weight": 0.5,
+    "width": 64,
+    "n_layers": 2,
+}
+SINGLE_FILE_FEWEST_SECONDS: dict[str, Any] = {
+    "n_envs": 128,
+    "n_steps": 2,
+    "n_epochs": 2,
+    "n_minibatches": 2,
+    "learning_rate": 0.03,
+    "clip_range": 0.1,
+    "max_grad_norm": 2.0,
+    "entropy_weight": 0.0,
+    "value_weight": 0.1,
+    "width": 256,
+    "n_layers": 1,
+}
+
+LEARNERS: tuple[Contestant, ...] = (
+    _sb3_learner(OUR_LEARNER, REINFORCE, TRANSFORMER | {"n_envs": 8}, is_ours=True),
+    _sb3_learner(
+        "REINFORCE + transformer (ours), found for steps", REINFORCE, TRANSFORMER | OURS_FEWEST_STEPS, is_ours=True
+    ),
+    _sb3_learner(
+        "REINFORCE + transformer (ours), found for CPU time", REINFORCE, TRANSFORMER | OURS_FEWEST_SECONDS, is_ours=True
+    ),
+    _sb3_learner("REINFORCE (ours) + MLP, settings found", REINFORCE, OURS_WITH_MLP, is_ours=True),
+    _sb3_learner("SB3 PPO + MLP, settings found", SB3_PPO, PPO_FOUND),
+    _sb3_learner("SB3 PPO + MLP, settings found, DummyVecEnv", SB3_PPO, PPO_FOUND | {"vec_env": "dummy"}),
+    _sb3_learner("SB3 PPO + MLP, usual settings", SB3_PPO, PPO_USUAL),
+    _sb3_learner("SB3 A2C + MLP, settings found", SB3_A2C, A2C_FOUND),
+    _sb3_learner(
+        "sb3-contrib RecurrentPPO + LSTM, settings of PPO",
+        "sb3_contrib:RecurrentPPO",
+        PPO_FOUND | {"policy": "MlpLstmPolicy"} | ONE_HOT,
+        is_short=False,
+        remark="the world asks for no memory: what having one costs",
+    ),
+    _sb3_learner("SBX PPO + MLP, settings of PPO", "sbx:PPO", PPO_FOUND | ONE_HOT, peer="sbx"),
+    Contestant("single-file PPO + MLP, found for steps", PROJECT, "single_file_learner", SINGLE_FILE_FEWEST_STEPS),
+    Contestant("single-file PPO + MLP, found for CPU time", PROJECT, "single_file_learner", SINGLE_FILE_FEWEST_SECONDS),
+    Contestant("single-file PPO + MLP, usual settings", PROJECT, "single_file_learner"),
+)
+"""Settings called found are those of `python -m benchmarks.peers.tuning LEARNER` with `--settings 40 --budget 1200
+--final-seeds 7`; for A2C, of which none of 40 solved the world, with `--settings 100 --budget 2000 --final-seeds 7`."""

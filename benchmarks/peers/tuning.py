@@ -1,0 +1,176 @@
+"""Searches settings for the learners of PatternEcho's table, ours and theirs alike, as a user of theirs would.
+
+Random settings from the stated choices, with one seed; the better half by either goal go on with two more; of these the
+best eighth meet again over more seeds. The goals are steps and CPU seconds. Prints both winners, ready for `rows.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Choices = dict[str, Sequence[Any]]
+PPO_CHOICES: Choices = {
+    "n_envs": (8, 16, 32, 64, 128),
+    "n_steps": (1, 2, 4, 8),
+    "n_epochs": (1, 2, 4, 8),
+    "n_minibatches": (1, 2, 4),
+    "learning_rate": (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03),
+    "clip_range": (0.1, 0.2, 0.3, 0.5),
+    "max_grad_norm": (0.5, 2.0, 10.0),
+    "ent_coef": (0.0, 0.0, 0.01),
+    "vf_coef": (0.1, 0.5),
+    "normalize_advantage": (True, False),
+    "net_arch": ([], [64], [64, 64], [256]),
+    "optimizer": ("Adam", "Adam", "SGD"),
+}
+A2C_CHOICES: Choices = {
+    "n_envs": (4, 8, 16, 32, 64),
+    "n_steps": (1, 2, 4),
+    "learning_rate": (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03),
+    "max_grad_norm": (0.3, 0.5, 2.0, 10.0),
+    "ent_coef": (0.0, 0.0, 0.01),
+    "vf_coef": (0.1, 0.5),
+    "normalize_advantage": (True, False),
+    "net_arch": ([], [64], [64, 64], [256]),
+    "optimizer": ("RMSprop", "Adam", "SGD"),
+}
+SINGLE_FILE_CHOICES: Choices = {
+    "n_envs": (8, 16, 32, 64, 128),
+    "n_steps": (1, 2, 4, 8),
+    "n_epochs": (1, 2, 4, 8),
+    "n_minibatches": (1, 2, 4),
+    "learning_rate": (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03),
+    "clip_range": (0.1, 0.2, 0.3, 0.5),
+    "max_grad_norm": (0.5, 2.0, 10.0),
+    "entropy_weight": (0.0, 0.0, 0.01),
+    "value_weight": (0.1, 0.5),
+    "width": (64, 256),
+    "n_layers": (0, 1, 2),
+}
+REINFORCE_CHOICES: Choices = {
+    "n_envs": (4, 8, 16, 32, 64),
+    "n_steps": (1, 2),
+    "learning_rate": (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0),
+    "max_grad_norm": (0.1, 0.2, 0.3, 0.5, 1.0, 3.0),
+    "baseline": ("running_mean", "none"),
+    "ent_coef": (0.0, 0.0, 0.01),
+}
+TRANSFORMER_CHOICES: Choices = REINFORCE_CHOICES | {"n_layers": (1, 2), "width": (32, 64, 128), "n_heads": (1, 4)}
+MLP_CHOICES: Choices = REINFORCE_CHOICES | {"net_arch": ([], [64], [64, 64], [256])}
+SGD_FACTOR = 30.0
+"""Plain SGD takes far larger steps than the adaptive optimizers whose choices it shares."""
+SCREENING_SEEDS = (100, 101, 102)
+"""Neither these nor those of the finals are seeds of the published rows."""
+FIRST_FINAL_SEED = 200
+GOALS = {0: "steps", 1: "CPU seconds"}
+"""Each is the place of its score."""
+
+
+def main() -> None:
+    """Searches for one learner."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.tuning", description=__doc__)
+    parser.add_argument("learner", choices=list(LEARNERS))
+    parser.add_argument("--settings", type=int, default=64, help="settings to try (default 64)")
+    parser.add_argument("--final-seeds", type=int, default=10, help="seeds of those that meet again (default 10)")
+    parser.add_argument("--budget", type=int, default=1_500, help="steps of a run at most (default 1,500)")
+    chosen = parser.parse_args()
+    module, choices, arguments_of = LEARNERS[chosen.learner]
+    start = importlib.import_module(f"benchmarks.peers.contestants.{module}").start
+    rng = np.random.default_rng(0)
+    candidates = [arguments_of(draw(choices, rng)) for _ in range(chosen.settings)]
+    first = {i: score(start(one), SCREENING_SEEDS[:1], chosen.budget) for i, one in enumerate(candidates)}
+    going_on = {i for goal in GOALS for i in best(first, goal, chosen.settings // 2)}
+    screened = {i: score(start(candidates[i]), SCREENING_SEEDS, chosen.budget) for i in sorted(going_on)}
+    final_seeds = range(FIRST_FINAL_SEED, FIRST_FINAL_SEED + chosen.final_seeds)
+    for goal, name in GOALS.items():
+        finalists = best(screened, goal, chosen.settings // 8)
+        finals = {i: score(start(candidates[i]), final_seeds, chosen.budget) for i in finalists}
+        (winner,) = best(finals, goal, 1)
+        steps, seconds = finals[winner]
+        print(f"{chosen.learner}, fewest {name}: {steps:.0f} steps, {seconds:.3f} CPU s; {chosen.final_seeds} seeds")
+        print(json.dumps(candidates[winner]), flush=True)
+
+
+def best(scores: Mapping[int, tuple[float, float]], goal: int, n: int) -> list[int]:
+    """The candidates with the lowest scores, at least one."""
+    return sorted(scores, key=lambda i: scores[i][goal])[: max(1, n)]
+
+
+def draw(choices: Choices, rng: np.random.Generator) -> dict[str, Any]:
+    """One of each, at random."""
+    return {name: options[rng.integers(len(options))] for name, options in choices.items()}
+
+
+def score(learn: Callable[[dict[str, Any]], dict[str, Any]], seeds: Sequence[int], budget: int) -> tuple[float, float]:
+    """Median steps and median CPU seconds; a run that got nowhere counts as ten budgets and ten times its seconds."""
+    runs = [learn({"seed": seed, "budget": budget}) for seed in seeds]
+    steps = [10.0 * budget if run["steps"] is None else run["steps"] for run in runs]
+    seconds = [run["seconds"] * (10.0 if run["steps"] is None else 1.0) for run in runs]
+    return statistics.median(steps), statistics.median(seconds)
+
+
+def sb3_arguments(algorithm: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Makes what `sb3_learner` takes from what was drawn."""
+
+    def arguments(drawn: dict[str, Any]) -> dict[str, Any]:
+        settings = dict(drawn)
+        n_envs, optimizer = settings.pop("n_envs"), settings.pop("optimizer")
+        policy_kwargs: dict[str, Any] = {"net_arch": settings.pop("net_arch")}
+        if optimizer == "SGD":
+            policy_kwargs["optimizer_class"] = "torch.optim:SGD"
+            settings["learning_rate"] = round(SGD_FACTOR * settings["learning_rate"], 3)
+        if algorithm == "A2C":
+            settings["use_rms_prop"] = optimizer == "RMSprop"
+        if "n_minibatches" in settings:
+            settings["batch_size"] = max(2, n_envs * settings["n_steps"] // settings.pop("n_minibatches"))
+        return {
+            "algorithm": f"stable_baselines3:{algorithm}",
+            "policy": "MlpPolicy",
+            "vec_env": "batch",
+            "n_envs": n_envs,
+            "settings": settings,
+            "policy_kwargs": policy_kwargs,
+        }
+
+    return arguments
+
+
+def transformer_arguments(drawn: dict[str, Any]) -> dict[str, Any]:
+    """Ours with its transformer, as large as was drawn."""
+    settings = dict(drawn)
+    n_envs = settings.pop("n_envs")
+    size = {name: settings.pop(name) for name in ("n_layers", "width", "n_heads")}
+    arguments = reinforce_arguments("TransformerPolicy", n_envs, settings)
+    return arguments | {"policy_kwargs": {"features_extractor_kwargs": size}}
+
+
+def mlp_arguments(drawn: dict[str, Any]) -> dict[str, Any]:
+    """Ours with Stable-Baselines3's network."""
+    settings = dict(drawn)
+    n_envs, net_arch = settings.pop("n_envs"), settings.pop("net_arch")
+    return reinforce_arguments("MlpPolicy", n_envs, settings) | {"policy_kwargs": {"net_arch": net_arch}}
+
+
+def reinforce_arguments(policy: str, n_envs: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """What both have in common."""
+    algorithm = "wmil_agents.reinforce:REINFORCE"
+    return {"algorithm": algorithm, "policy": policy, "vec_env": "batch", "n_envs": n_envs, "settings": settings}
+
+
+LEARNERS: dict[str, tuple[str, Choices, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "sb3-ppo": ("sb3_learner", PPO_CHOICES, sb3_arguments("PPO")),
+    "sb3-a2c": ("sb3_learner", A2C_CHOICES, sb3_arguments("A2C")),
+    "reinforce-transformer": ("sb3_learner", TRANSFORMER_CHOICES, transformer_arguments),
+    "reinforce-mlp": ("sb3_learner", MLP_CHOICES, mlp_arguments),
+    "single-file-ppo": ("single_file_learner", SINGLE_FILE_CHOICES, dict),
+}
+
+if __name__ == "__main__":
+    main()

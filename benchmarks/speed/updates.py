@@ -1,0 +1,105 @@
+"""How many steps a second transformers learn from, rollout and training, beside what the machine's matmul allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from benchmarks.figure import Figure
+from benchmarks.measure import Timing, median_ratio, microseconds_per_call
+from benchmarks.program import run_program
+from benchmarks.speed.encoder_extractor import EncoderExtractor
+from benchmarks.speed.matmul import matmul_operations, sgemm
+from wmil_agents.attachment import attach
+from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
+from wmil_agents.policies.transformer_policy import TransformerPolicy
+from wmil_agents.reinforce import REINFORCE
+from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
+
+ID = "wmil_envs:WMIL/PatternEcho-v0"
+PPO_SETTINGS: dict[str, Any] = {"n_steps": 32, "batch_size": 512, "n_epochs": 4}
+PPO_ENVS, REINFORCE_ENVS = 64, 1024
+PPO_STEPS = PPO_ENVS * PPO_SETTINGS["n_steps"]
+REINFORCE_STEPS = 8 * REINFORCE_ENVS
+"""Steps of one timed call of `learn()`."""
+ENCODER = "SB3 PPO + nn.TransformerEncoder"
+OURS = "SB3 PPO + our transformer"
+WITH_WORLD_MODEL = "SB3 PPO + our transformer + world model"
+REINFORCE_NAME = "REINFORCE + our transformer"
+BOUNDS = {WITH_WORLD_MODEL: 0.32, REINFORCE_NAME: 0.5}
+"""Shares of the matmul limit."""
+WORLD_MODEL_COST = 0.08
+
+
+def measure(short: bool) -> list[Figure]:
+    """All figures of this program."""
+    torch.set_num_threads(1)
+    n_turns = 3 if short else 11
+    learners = {
+        ENCODER: (ppo("MlpPolicy", features_extractor_class=EncoderExtractor, net_arch=[]), PPO_STEPS, PPO_ENVS),
+        OURS: (ppo(TransformerPolicy), PPO_STEPS, PPO_ENVS),
+        WITH_WORLD_MODEL: (with_world_model(ppo(TransformerPolicy)), PPO_STEPS, PPO_ENVS),
+        REINFORCE_NAME: (reinforce(), REINFORCE_STEPS, REINFORCE_ENVS),
+    }
+    calls: dict[str, Callable[[], object]] = {name: learning(*one[:2]) for name, one in learners.items()}
+    operations = {name: matmul_operations(calls[name]) / one[1] for name, one in learners.items()}
+    calls["sgemm"], sgemm_operations = sgemm()
+    timings = microseconds_per_call(calls, n_turns)
+    limit = sgemm_operations / timings["sgemm"].median / 1e3  # GFLOP/s
+    figures = [Figure("Matmul limit: sgemm, float32, one thread", limit, "GFLOP/s", repeats=n_turns)]
+    for name, (_, n_steps, n_envs) in learners.items():
+        label = f"{name}, {n_envs:,} envs, inside learn()"
+        figures.append(rate_figure(label, timings[name], n_steps))
+        share = operations[name] * n_steps / timings[name].median / 1e3 / limit
+        note = f"{operations[name] / 1e6:.3g} MFLOP a step, counted"
+        figures.append(
+            Figure(
+                f"{label}: share of the matmul limit", share, "", BOUNDS.get(name), "more", repeats=n_turns, note=note
+            )
+        )
+    cost = 1.0 - 1.0 / median_ratio(timings[WITH_WORLD_MODEL], timings[OURS])
+    figures.append(
+        Figure(
+            "World model on SB3 PPO: share of the steps a second it costs", cost, "", WORLD_MODEL_COST, repeats=n_turns
+        )
+    )
+    ratio = median_ratio(timings[ENCODER], timings[OURS])
+    figures.append(Figure(f"{OURS}: times as fast as {ENCODER}", ratio, "x", None, "more", repeats=n_turns))
+    return figures
+
+
+def ppo(policy: str | type[TransformerPolicy], **policy_kwargs: Any) -> PPO:
+    """Stock PPO on the native vector environment."""
+    env = make_batch_vec_env(ID, PPO_ENVS, seed=0)
+    return PPO(policy, env, **PPO_SETTINGS, policy_kwargs=policy_kwargs, seed=0, device="cpu")
+
+
+def with_world_model(model: PPO) -> PPO:
+    """The same model with the loss of the locked experiment."""
+    attach(model, [WorldModelLoss()])
+    return model
+
+
+def reinforce() -> REINFORCE:
+    """Ours at its defaults, with many environments; every observation is run."""
+    return REINFORCE("TransformerPolicy", make_batch_vec_env(ID, REINFORCE_ENVS, seed=0), seed=0, device="cpu")
+
+
+def learning(model: BaseAlgorithm, n_steps: int) -> Callable[[], object]:
+    """One call of `learn()`."""
+    return lambda: model.learn(n_steps, reset_num_timesteps=False)
+
+
+def rate_figure(label: str, timing: Timing, n_steps: int) -> Figure:
+    """Steps per CPU second with their quartiles."""
+    slow, fast = timing.quartiles[1], timing.quartiles[0]
+    low, median, high = (n_steps / microseconds * 1e6 for microseconds in (slow, timing.median, fast))
+    return Figure(label, median, "steps / CPU s", None, "more", low, high, len(timing.turns))
+
+
+if __name__ == "__main__":
+    run_program("benchmarks.speed.updates", measure, __doc__)
