@@ -63,3 +63,17 @@ def test_without_a_world_model_it_says_what_to_do() -> None:
         env.watch(model)
     with pytest.raises(ValueError, match="finite"):
         PredictionReward(BatchVecEnv(gym.make_vec(ID, num_envs=4)), float("nan"))
+
+
+def test_a_state_dict_continues_bit_for_bit() -> None:
+    model, env = model_and_env(horizon=3, dynamics="permute")
+    env.seed(0)
+    env.reset()
+    env.step(np.arange(4))
+    state = env.state_dict()
+    expected = [env.step(np.arange(4))[:3] for _ in range(5)]
+    other = PredictionReward(BatchVecEnv(gym.make_vec(ID, num_envs=4, horizon=3, dynamics="permute")))
+    other.watch(model)
+    other.load_state_dict(state)
+    for step in expected:
+        np.testing.assert_equal(other.step(np.arange(4))[:3], step)

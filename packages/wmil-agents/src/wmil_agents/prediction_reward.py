@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class PredictionReward(VecEnvWrapper):
         if not np.isfinite(weight):
             raise ValueError(f"weight must be a finite number, not {weight}")
         super().__init__(NextObservationRecorder(venv))
+        self._stateful: Any = venv
         self.weight = weight
         self._policy: AttachedPolicy | None = None
         self._head: WorldModelHead | None = None
@@ -85,6 +87,15 @@ class PredictionReward(VecEnvWrapper):
                 info["vector_reward"][PRED] = component
         self._obs = obs
         return obs, (rewards + self.weight * pred).astype(rewards.dtype), dones, infos
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of what is wrapped, and the observation that the coming step starts from."""
+        return {"venv": self._stateful.state_dict(), "obs": deepcopy(self._obs)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a `state_dict`; the model that is watched has a state of its own."""
+        self._stateful.load_state_dict(state["venv"])
+        self._obs = deepcopy(state["obs"])
 
     def rewards(self, obs: Any, actions: NDArray[Any], next_obs: Any) -> NDArray[np.float64]:
         """exp(-error) of each transition, (n_envs,), in (0, 1]."""
