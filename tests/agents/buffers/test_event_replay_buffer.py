@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3 import DQN, SAC
+from stable_baselines3.common.buffers import ReplayBuffer
+
+from wmil_agents.buffers.event_replay_buffer import EventReplayBuffer, EventReplayDictBuffer
+
+PLANE = spaces.Box(-1000.0, 1000.0, (1,))
+
+
+def buffer(size: int = 40, n_envs: int = 2, **kwargs: Any) -> EventReplayBuffer:
+    return EventReplayBuffer(size, PLANE, spaces.Discrete(3), "cpu", n_envs=n_envs, **kwargs)
+
+
+def add(memory: ReplayBuffer, step: int, rewards: list[float], truncated: bool = False) -> None:
+    n = len(rewards)
+    obs = np.full((n, 1), float(step)) + np.arange(n)[:, None] / 10
+    infos = [{"TimeLimit.truncated": truncated} for _ in rewards]
+    memory.add(obs, obs + 0.5, np.full((n, 1), step % 3), np.array(rewards), np.full(n, truncated), infos)
+
+
+def test_a_share_of_each_batch_is_eventful_long_after_the_events_were_overwritten() -> None:
+    memory = buffer(event_share=0.25)
+    add(memory, 0, [0.0, 5.0])
+    add(memory, 1, [-2.0, 0.0])
+    for step in range(2, 40):
+        add(memory, step, [0.0, 0.0])
+    batch = memory.sample(100)
+    assert len(batch.rewards) == 100
+    assert set(batch.rewards[75:].flatten().tolist()) == {5.0, -2.0}
+    assert not batch.rewards[:75].any()
+    event = batch.observations[75:][batch.rewards[75:] == 5.0][0]
+    assert float(event) == pytest.approx(0.1)
+
+
+def test_without_events_batches_are_the_plain_ones() -> None:
+    memory, plain = buffer(), ReplayBuffer(40, PLANE, spaces.Discrete(3), "cpu", n_envs=2)
+    for each in (memory, plain):
+        add(each, 1, [0.0, 0.0])
+        add(each, 2, [0.0, 0.0])
+    batches = []
+    for each in (memory, plain):
+        np.random.seed(0)  # noqa: NPY002  # Stable-Baselines3 draws from the global generator
+        batches.append(each.sample(20))
+    for mine, theirs in zip(*batches, strict=True):
+        assert (mine is None and theirs is None) or torch.equal(mine, theirs)
+
+
+def test_thresholds_say_what_an_event_is() -> None:
+    memory = buffer(n_envs=4, rewarded_above=1.0, failed_below=-1.0)
+    add(memory, 0, [0.5, 1.5, -0.5, -1.5])
+    assert memory.events.size() == 2
+    assert sorted(memory.events.rewards[:2, 0].tolist()) == [-1.5, 1.5]
+
+
+def test_an_event_cut_by_a_time_limit_is_not_done() -> None:
+    memory = buffer(event_share=0.5)
+    add(memory, 0, [1.0, 1.0], truncated=True)
+    assert not memory.sample(10).dones.any()
+
+
+def test_beyond_its_capacity_the_oldest_event_is_overwritten_and_reset_forgets_all() -> None:
+    memory = buffer(event_capacity=2)
+    for step in range(3):
+        add(memory, step, [float(step + 1), 0.0])
+    assert sorted(memory.events.rewards[:, 0].tolist()) == [2.0, 3.0]
+    memory.reset()
+    assert memory.size() == memory.events.size() == 0
+
+
+def test_dict_observations_work_too() -> None:
+    space = spaces.Dict({"a": PLANE, "b": spaces.Discrete(3)})
+    memory = EventReplayDictBuffer(8, space, spaces.Discrete(3), "cpu", n_envs=2, event_share=0.5)
+    obs = {"a": np.array([[1.0], [2.0]]), "b": np.array([1, 2])}
+    memory.add(obs, obs, np.array([[0], [1]]), np.array([0.0, 1.0]), np.array([False, False]), [{}, {}])
+    batch = memory.sample(8)
+    assert {name: rows.shape for name, rows in batch.observations.items()} == {"a": (8, 1), "b": (8, 1)}
+    assert (batch.observations["a"][4:] == 2.0).all()
+
+
+@pytest.mark.parametrize(("algorithm", "env_id"), [(DQN, "CartPole-v1"), (SAC, "Pendulum-v1")])
+def test_stock_algorithms_learn_with_it(algorithm: type[DQN | SAC], env_id: str) -> None:
+    model = algorithm(
+        "MlpPolicy",
+        gym.make(env_id),
+        learning_starts=20,
+        batch_size=16,
+        buffer_size=100,
+        replay_buffer_class=EventReplayBuffer,
+        replay_buffer_kwargs={"event_share": 0.5},
+        seed=0,
+        device="cpu",
+    ).learn(60)
+    assert isinstance(model.replay_buffer, EventReplayBuffer)
+    assert model.replay_buffer.events.size() == 60
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "sentence"),
+    [
+        ({"event_share": 1.0}, "event_share must be at least 0 and below 1, not 1.0"),
+        ({"event_capacity": 0}, "event_capacity must be at least 1, not 0"),
+        ({"failed_below": 1.0}, "every transition is an event"),
+        ({"optimize_memory_usage": True, "handle_timeout_termination": False}, "leave optimize_memory_usage out"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(kwargs: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        buffer(**kwargs)
