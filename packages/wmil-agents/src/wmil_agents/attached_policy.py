@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs
 from stable_baselines3.common.utils import obs_as_tensor
 from torch import Tensor, nn
 
-from wmil_agents.auxiliary_loss import AuxiliaryLoss, Observations, Transitions, joined
+from wmil_agents.auxiliary_loss import AuxiliaryLoss, Futures, Observations, Transitions, joined
 from wmil_agents.buffers.next_observation_buffer import Minibatch
 from wmil_agents.losses.carry_loss import carry_loss
 from wmil_agents.policies.transformer_policy import TransformerPolicy
@@ -22,7 +22,7 @@ from wmil_agents.policies.transformer_policy import TransformerPolicy
 class _Capture:
     """What `extract_features` adds to a batch, and keeps of it, while the losses are computed."""
 
-    replayed: Observations | None
+    more: list[Observations]
     features: Tensor = field(init=False)
 
 
@@ -66,6 +66,9 @@ class AttachedPolicy(ActorCriticPolicy):
         """Fixes the scales for the update that follows, and forgets the metrics of the last one."""
         self._scales = {loss.name: loss.scale_at(progress_remaining) for loss in self.auxiliary_losses}
         self._metrics: dict[str, list[Tensor]] = {}
+        self.minibatch.wanted_futures = {
+            loss.name: loss.futures for loss in self.auxiliary_losses if loss.futures and self._scales[loss.name] != 0.0
+        }
 
     def update_metrics(self) -> dict[str, float]:
         """Means over the minibatches since `start_update`: `<name>_loss`, unweighted, and the loss's own metrics."""
@@ -81,27 +84,35 @@ class AttachedPolicy(ActorCriticPolicy):
         replayed = self._replay(max(loss.n_replayed for loss in active), actions)
         if replayed is not None:
             transitions = transitions.followed_by(replayed)
-        self._capture = _Capture(None if replayed is None else replayed.observations)
+        futures = self.minibatch.futures
+        more = [] if replayed is None else [replayed.observations]
+        self._capture = _Capture(more + [drawn.observations for drawn in futures.values()])
         try:
             values, log_prob, entropy = super().evaluate_actions(obs, actions)
             features = self._capture.features
         finally:
             self._capture = None
+        sizes = [len(drawn.rows) for drawn in futures.values()]
+        later = dict(zip(futures, torch.split(features[len(transitions.actions) :], sizes), strict=True))
         for loss in active:
             n_rows = len(actions) + loss.n_replayed
-            amount, metrics = loss.loss(self.auxiliary_heads[loss.name], features[:n_rows], transitions.first(n_rows))
+            seen = transitions.first(n_rows)
+            if loss.name in futures:
+                drawn = futures[loss.name]
+                seen = replace(seen, futures=Futures(drawn.rows, drawn.offsets, drawn.observations, later[loss.name]))
+            amount, metrics = loss.loss(self.auxiliary_heads[loss.name], features[: len(seen.actions)], seen)
             values = carry_loss(values, self._scales[loss.name] * amount)
             for name, number in {"loss": amount, **metrics}.items():
                 self._metrics.setdefault(f"{loss.name}_{name}", []).append(number.detach())
         return values, log_prob, entropy
 
     def extract_features(self, obs: PyTorchObs, *args: Any, **kwargs: Any) -> Any:
-        """The plain policy's features; with those of replayed observations, in one pass, while losses are computed."""
+        """The plain policy's features; with those of more observations, in one pass, while losses are computed."""
         capture = self._capture
         if capture is None:
             return super().extract_features(obs, *args, **kwargs)
         n_rows = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
-        together = obs if capture.replayed is None else joined(obs, capture.replayed)
+        together = joined(obs, *capture.more)
         features = super().extract_features(together, *args, **kwargs)
         if isinstance(features, tuple):  # the actor's and the critic's
             capture.features = features[0]

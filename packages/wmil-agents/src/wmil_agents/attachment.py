@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self, TypeVar
 
+import numpy as np
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.auxiliary_loss import AuxiliaryLoss
@@ -43,6 +45,7 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
         if not isinstance(model.policy, AttachedPolicy):
             raise ValueError("this model has no auxiliary losses yet: say which, attach(model, [WorldModelLoss()])")
     else:
+        _check_world(model, losses, model.env)
         _add(model, losses)
     policy, buffer = model.policy, model.rollout_buffer
     assert isinstance(policy, AttachedPolicy)
@@ -50,6 +53,7 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
     buffer.minibatch = policy.minibatch
     if any(loss.n_replayed for loss in policy.auxiliary_losses) and policy.minibatch.memory is None:
         policy.minibatch.memory = TransitionMemory(seed=model.seed)
+    policy.minibatch.rng = np.random.default_rng(None if model.seed is None else [model.seed, 1])
     plain_class: Any = type(model)
     model.__class__ = mixed(AttachedAlgorithm, plain_class, "Attached")
     _record(model)
@@ -61,6 +65,8 @@ class AttachedAlgorithm(OnPolicyAlgorithm):
 
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
         """As ever; what is recorded then comes from the new environment."""
+        assert isinstance(self.policy, AttachedPolicy)
+        _check_world(self, self.policy.auxiliary_losses, self._wrap_env(env))
         super().set_env(env, force_reset)
         _record(self)
 
@@ -99,6 +105,18 @@ def _add(model: A2C | PPO, losses: Sequence[AuxiliaryLoss]) -> None:
     buffer.__class__ = mixed(NextObservations, type(buffer), "NextObservations")
     buffer.reset()
     model.rollout_buffer_class = type(buffer)
+
+
+def _check_world(model: OnPolicyAlgorithm, losses: Sequence[AuxiliaryLoss], env: VecEnv | None) -> None:
+    """Raises a `ValueError` where a loss can learn nothing from the environment or from rollouts of this length."""
+    for loss in losses:
+        if env is not None:
+            loss.check_env(env)
+        if loss.futures is not None and model.n_steps < 2:
+            raise ValueError(
+                f"the {loss.name} loss compares a step with a later one of the same rollout, and "
+                f"n_steps={model.n_steps} leaves none: pass n_steps of at least 2"
+            )
 
 
 def _record(model: OnPolicyAlgorithm) -> None:

@@ -4,47 +4,80 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
+
+from wmil_agents.buffers.next_observation_buffer import FutureDraw
+
+__all__ = ["AuxiliaryLoss", "FutureDraw", "Futures", "Observations", "Transitions", "joined"]
 
 Observations = Tensor | dict[str, Tensor]
 
 
 @dataclass(frozen=True)
+class Futures:
+    """A later step of the same episode for K rows of a minibatch, as a loss's `FutureDraw` asks."""
+
+    rows: Tensor
+    """(K,) places of the K rows in the minibatch."""
+    offsets: Tensor
+    """(K,) how many steps later each is, at least 1."""
+    observations: Observations
+    """K observations of the rollout."""
+    features: Tensor
+    """Their features (K, features_dim), with gradients."""
+
+
+@dataclass(frozen=True)
 class Transitions:
-    """A minibatch of (observation, action, next observation), B rows each."""
+    """A minibatch of (observation, action, next observation), B rows each; and what a loss asked for besides."""
 
     observations: Observations
     actions: Tensor
     """As the algorithm hands them to its policy: (B,) for `Discrete`, else (B, action dimensions)."""
     next_observations: Observations
     """Where the step led; at the end of an episode the terminal observation, never the next episode's first."""
+    futures: Futures | None = None
+    """Later steps, for a loss whose `futures` asks for some."""
 
     def first(self, n_rows: int) -> Transitions:
         """The first rows."""
         parts = self.observations, self.actions, self.next_observations
-        return Transitions(*(_map(lambda rows: rows[:n_rows], part) for part in parts))
+        observations, actions, following = (_map(lambda rows: rows[:n_rows], part) for part in parts)
+        return replace(self, observations=observations, actions=actions, next_observations=following)
 
     def followed_by(self, other: Transitions) -> Transitions:
         """These rows, then the other ones."""
-        return Transitions(
-            joined(self.observations, other.observations),
-            torch.cat([self.actions, other.actions]),
-            joined(self.next_observations, other.next_observations),
+        return replace(
+            self,
+            observations=joined(self.observations, other.observations),
+            actions=torch.cat([self.actions, other.actions]),
+            next_observations=joined(self.next_observations, other.next_observations),
         )
 
 
-def joined(first: Observations, second: Observations) -> Observations:
-    """The rows of two batches of observations, one batch after the other."""
+def joined(first: Observations, *others: Observations) -> Observations:
+    """The rows of batches of observations, one batch after the other."""
+    if not others:
+        return first
     if isinstance(first, dict):
-        assert isinstance(second, dict)
-        return {name: torch.cat([rows, second[name]]) for name, rows in first.items()}
-    assert isinstance(second, Tensor)
-    return torch.cat([first, second])
+        return {name: torch.cat([rows, *(_entry(other, name) for other in others)]) for name, rows in first.items()}
+    return torch.cat([first, *(_rows(other) for other in others)])
+
+
+def _entry(observations: Observations, name: str) -> Tensor:
+    assert isinstance(observations, dict)
+    return observations[name]
+
+
+def _rows(observations: Observations) -> Tensor:
+    assert isinstance(observations, Tensor)
+    return observations
 
 
 def _map(function: Callable[[Tensor], Tensor], part: Observations) -> Any:
@@ -64,6 +97,14 @@ class AuxiliaryLoss(ABC):
     """Weight of the loss, a number or a function of the progress remaining (1 to 0); at 0 nothing is computed."""
     n_replayed: int = 0
     """Past transitions to learn from beside each minibatch, drawn evenly over the (observation, action) pairs seen."""
+
+    @property
+    def futures(self) -> FutureDraw | None:
+        """Later observations of the minibatch's episodes to look at; None for a loss that needs none."""
+        return None
+
+    def check_env(self, env: VecEnv) -> None:  # noqa: B027  # most losses accept every environment
+        """Raises `ValueError` where this loss can learn nothing from the environment."""
 
     @abstractmethod
     def build(

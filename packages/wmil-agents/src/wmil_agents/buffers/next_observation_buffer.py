@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,27 @@ from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
 from wmil_agents.buffers.transition_memory import Arrays, TransitionMemory
+from wmil_agents.losses.truncated_geometric import truncated_geometric
 from wmil_agents.vec_env.next_observation_recorder import NextObservationRecorder
+
+
+@dataclass(frozen=True)
+class FutureDraw:
+    """Which later observations to draw with each minibatch."""
+
+    n: int
+    """At most so many rows get one, drawn from those that have a later step in the rollout."""
+    discount: float
+    """How much rarer each further step ahead is, in (0, 1)."""
+
+
+@dataclass(frozen=True)
+class DrawnFutures:
+    """What was drawn for K rows of a minibatch."""
+
+    rows: Tensor
+    offsets: Tensor
+    observations: Tensor | dict[str, Tensor]
 
 
 @dataclass
@@ -23,6 +44,12 @@ class Minibatch:
     next_observations: Tensor | dict[str, Tensor] | None = None
     memory: TransitionMemory | None = None
     """What was seen before, where somebody wants to learn from it again."""
+    wanted_futures: Mapping[str, FutureDraw] = field(default_factory=dict)
+    """What to draw besides, under a name of whoever wants it."""
+    futures: dict[str, DrawnFutures] = field(default_factory=dict)
+    """What was drawn."""
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    """Draws it."""
 
 
 class NextObservations(RolloutBuffer):
@@ -64,28 +91,56 @@ class NextObservations(RolloutBuffer):
             self.minibatch.memory.add(at_step[0], self.actions[step], at_step[1])
 
     def state_dict(self) -> dict[str, Any]:
-        """What outlives a rollout: the memory, and what the buffer that this extends says does."""
+        """What outlives a rollout: memory, generator, and what the buffer that this extends says does."""
         inherited: dict[str, Any] = getattr(super(), "state_dict", dict)()
-        memory = None if self.minibatch is None else self.minibatch.memory
-        return inherited if memory is None else inherited | {"memory": memory.state_dict()}
+        if self.minibatch is None:
+            return inherited
+        memory = {} if self.minibatch.memory is None else {"memory": self.minibatch.memory.state_dict()}
+        return inherited | {"generator": self.minibatch.rng.bit_generator.state} | memory
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores what `state_dict` returned."""
         getattr(super(), "load_state_dict", dict)(state)
-        if self.minibatch is not None and self.minibatch.memory is not None:
-            self.minibatch.memory.load_state_dict(state["memory"])
+        if self.minibatch is not None:
+            self.minibatch.rng.bit_generator.state = state["generator"]
+            if self.minibatch.memory is not None:
+                self.minibatch.memory.load_state_dict(state["memory"])
 
     def _get_samples(self, batch_inds: NDArray[np.intp], env: VecNormalize | None = None) -> Any:
         if not self._is_flat:
             self.next_observations = _map(self.swap_and_flatten, self.next_observations)
+            self._n_later = self._steps_left()
             self._is_flat = True
         samples = super()._get_samples(batch_inds, env)
-        if self.minibatch is not None:
-            self.minibatch.observations = samples.observations
-            self.minibatch.next_observations = _map(
-                lambda rows: self.to_torch(rows[batch_inds]), self.next_observations
-            )
+        minibatch = self.minibatch
+        if minibatch is not None:
+            minibatch.observations = samples.observations
+            minibatch.next_observations = _map(lambda rows: self.to_torch(rows[batch_inds]), self.next_observations)
+            minibatch.futures = {
+                name: self._draw_futures(wanted, batch_inds, minibatch.rng)
+                for name, wanted in minibatch.wanted_futures.items()
+            }
         return samples
+
+    def _draw_futures(self, wanted: FutureDraw, batch_inds: NDArray[np.intp], rng: np.random.Generator) -> DrawnFutures:
+        """A later observation for rows that have one; the rollout's rows lie environment by environment."""
+        limits = self._n_later[batch_inds]
+        candidates = np.flatnonzero(limits)
+        if len(candidates) > wanted.n:
+            candidates = np.sort(rng.choice(candidates, wanted.n, replace=False))
+        offsets = truncated_geometric(limits[candidates], wanted.discount, rng)
+        later = batch_inds[candidates] + offsets
+        observations = _map(lambda rows: self.to_torch(rows[later]), self.observations)
+        return DrawnFutures(self.to_torch(candidates), self.to_torch(offsets), observations)
+
+    def _steps_left(self) -> NDArray[np.int64]:
+        """How many later steps of its episode are in the rollout, for each row, environment by environment."""
+        starts = self.swap_and_flatten(self.episode_starts) if len(self.episode_starts) == self.buffer_size else None
+        by_env = (self.episode_starts if starts is None else starts).reshape(self.n_envs, self.buffer_size)
+        left = np.zeros(by_env.shape, dtype=np.int64)
+        for step in reversed(range(self.buffer_size - 1)):
+            left[:, step] = np.where(by_env[:, step + 1] != 0, 0, left[:, step + 1] + 1)
+        return left.reshape(-1)
 
 
 def _map(function: Any, arrays: Arrays) -> Any:
