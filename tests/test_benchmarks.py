@@ -232,6 +232,8 @@ def test_the_table_says_where_ours_loses() -> None:
     assert "| **ours** | 184 | 184 - 184 | 184 | 3 of 3 | 0.1 | 0.1 - 0.1 |  |  |" in page
     assert "| theirs | 384 | 384 - 384 | 384 | 3 of 3 | 0.05 | 0.05 - 0.05 | 2.1 x | 0.5 x (**ours loses**) |" in page
     assert "**Ours loses**: theirs need less CPU time." in page
+    assert "Fewest steps: ours 184 (`ours`), theirs 384 (`theirs`)." in page
+    assert "Least CPU time: ours 0.1 s (`ours`), theirs 0.05 s (`theirs`): **ours loses**." in page
     assert "Ours does not lose to anybody here: none need fewer steps." in page
 
 
@@ -245,8 +247,8 @@ def test_the_plot_shows_every_learner(tmp_path: Path) -> None:
     plot = importlib.import_module("benchmarks.peers.plot")
     plot.draw(lessons_of((184.0, 0.1), (384.0, 0.05)), {"remembers what paid": 160.0}, tmp_path / "plot.svg")
     drawn = (tmp_path / "plot.svg").read_text()
-    assert drawn.count("<!-- ours -->") == drawn.count("<!-- theirs -->") == 1
-    assert "<!-- remembers what paid  -->" in drawn
+    assert drawn.count(">ours<") == drawn.count(">theirs<") == 1
+    assert ">remembers what paid<" in drawn
 
 
 def test_the_references_are_those_worked_out_by_hand() -> None:

@@ -1,9 +1,10 @@
-"""Steps against CPU seconds to 95 % exact success, a point for each learner."""
+"""Steps and CPU seconds to 95 % exact success, a line for each learner."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -13,36 +14,41 @@ OURS, THEIRS = "#1b6ca8", "#8a8a8a"
 
 
 def draw(lessons: Sequence[Lesson], references: Mapping[str, float], path: Path) -> None:
-    """Writes an SVG file: medians with quartiles, references as lines; down and left is better."""
+    """Writes an SVG file: medians and quartiles on logarithmic axes, references as dotted lines; left is better."""
     matplotlib.use("svg")
     from matplotlib import pyplot
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    with pyplot.rc_context({"svg.hashsalt": "wmil", "font.size": 9}):
-        figure, axes = pyplot.subplots(figsize=(7.5, 4.2), layout="constrained")
-        for one in lessons:
-            if one.steps is None or one.seconds is None:
-                continue
-            assert one.steps_low is not None
-            assert one.steps_high is not None
-            assert one.seconds_low is not None
-            assert one.seconds_high is not None
-            axes.errorbar(
-                one.seconds,
-                one.steps,
-                xerr=[[one.seconds - one.seconds_low], [one.seconds_high - one.seconds]],
-                yerr=[[one.steps - one.steps_low], [one.steps_high - one.steps]],
-                fmt="o",
-                color=OURS if one.is_ours else THEIRS,
-                capsize=2,
-            )
-            axes.annotate(one.name, (one.seconds, one.steps), xytext=(5, 4), textcoords="offset points", fontsize=7)
-        beside_the_axis = axes.get_yaxis_transform()
+    drawn = [one for one in lessons if one.steps is not None]
+    places = range(len(drawn))
+    with pyplot.rc_context({"svg.hashsalt": "wmil", "svg.fonttype": "none", "font.size": 8}):
+        height = 1.2 + 0.24 * len(drawn)
+        figure, (left, right) = pyplot.subplots(1, 2, figsize=(8.5, height), sharey=True, layout="constrained")
+        for place, one in zip(places, drawn, strict=True):
+            colour = OURS if one.is_ours else THEIRS
+            dot(left, place, colour, one.steps_low, one.steps, one.steps_high)
+            dot(right, place, colour, one.seconds_low, one.seconds, one.seconds_high)
         for name, steps in references.items():
-            axes.axhline(steps, color="black", linestyle=":", linewidth=1)
-            axes.text(1.0, steps, f"{name} ", transform=beside_the_axis, ha="right", va="bottom", fontsize=7)
-        axes.set(xscale="log", yscale="log", xlabel="CPU seconds to 95 %", ylabel="environment steps to 95 %")
-        axes.margins(x=0.25, y=0.1)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
+            left.axvline(steps, color="black", linestyle=":", linewidth=1)
+            left.annotate(name, (steps, 1.0), xycoords=("data", "axes fraction"), rotation=20, fontsize=6)
+        left.set_yticks(places, [one.name for one in drawn])
+        left.invert_yaxis()
+        left.set(xscale="log", xlabel="environment steps to 95 %")
+        right.set(xscale="log", xlabel="CPU seconds to 95 %")
+        for axes in (left, right):
+            axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+            axes.set_axisbelow(True)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            for side in ("top", "right", "left"):
+                axes.spines[side].set_visible(False)
+            axes.tick_params(axis="y", length=0)
         figure.savefig(path, metadata={"Date": None})
         pyplot.close(figure)
+
+
+def dot(axes: Any, place: int, colour: str, low: float | None, median: float | None, high: float | None) -> None:
+    """A median between its quartiles."""
+    axes.plot([low, high], [place, place], color=colour, linewidth=1.5)
+    axes.plot([median], [place], "o", color=colour, markersize=4)

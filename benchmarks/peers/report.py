@@ -76,7 +76,7 @@ def page(rates: Sequence[Rate], lessons: Sequence[Lesson], command: str, plotted
     if rates:
         parts += environments_section(rates)
     parts += ["## Who took part", participants(rates, lessons)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def learning_section(lessons: Sequence[Lesson], plotted: bool) -> list[str]:
@@ -92,9 +92,27 @@ def learning_section(lessons: Sequence[Lesson], plotted: bool) -> list[str]:
         *([f"![Steps and CPU seconds to 95 % exact success]({PLOT})"] if plotted else []),
         losses("need fewer steps", [one.name for one in theirs if is_loss(one.steps_ratio)]),
         losses("need less CPU time", [one.name for one in theirs if is_loss(one.seconds_ratio)]),
+        best(lessons),
         "Settings:",
         "\n".join(settings_line(one) for one in lessons),
     ]
+
+
+def best(lessons: Sequence[Lesson]) -> str:
+    """Who needs the least, of ours and of theirs, among those whose runs all got there."""
+    told = []
+    for what, unit, quantity in (("Fewest steps", "", "steps"), ("Least CPU time", " s", "seconds")):
+        solved = [one for one in lessons if one.steps is not None and one.solved == one.seeds]
+        sides = [[one for one in solved if one.is_ours is side] for side in (True, False)]
+        if not all(sides):
+            continue
+        ours, theirs = (min(side, key=lambda one: getattr(one, quantity)) for side in sides)
+        verdict = ": **ours loses**" if getattr(theirs, quantity) < getattr(ours, quantity) else ""
+        told.append(
+            f"{what}: ours {getattr(ours, quantity):.3g}{unit} (`{ours.name}`), "
+            f"theirs {getattr(theirs, quantity):.3g}{unit} (`{theirs.name}`){verdict}."
+        )
+    return " ".join(told)
 
 
 def environments_section(rates: Sequence[Rate]) -> list[str]:

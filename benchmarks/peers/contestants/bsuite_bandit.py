@@ -14,7 +14,7 @@ from benchmarks.peers.contestants.stepping import stepping_turn
 
 def start(arguments: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """No arguments. One call is a whole one-step episode: the step, and the step that resets."""
-    env = SimpleBandit(seed=0)
+    env = SimpleBandit()
     env.reset()
     n_actions = env.action_spec().num_values
     actions = itertools.cycle(np.random.default_rng(0).integers(n_actions, size=64).tolist())
