@@ -138,6 +138,13 @@ def test_histories_of_any_environment_are_learnt_from_with_a_world_model(tmp_pat
     assert again.to_dict() == result.evaluation.to_dict()
 
 
+@pytest.mark.slow
+def test_cartpole_is_solved_by_the_history_agent(tmp_path: Path) -> None:
+    result = run(load_settings("history-cartpole"), tmp_path / "run")
+    assert result.verdict.reached
+    assert float(result.evaluation.episode_return) >= 475.0
+
+
 def test_histories_of_our_worlds_are_evaluated_from_episodes(tmp_path: Path) -> None:
     settings = short("history={length: 3, positions: trace}", "env.arguments={horizon: 2}", "evaluation.episodes=20")
     evaluation = run(settings, tmp_path / "run").evaluation
