@@ -213,6 +213,28 @@ def test_the_rows_name_programs_and_peers_that_exist() -> None:
     assert rows.OUR_LEARNER in {row.name for row in rows.LEARNERS}
 
 
+@pytest.mark.parametrize("installed", [[], ["gymnax"]])
+def test_the_peers_are_measured_where_one_is_installed(
+    installed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = importlib.import_module("benchmarks.run")
+    monkeypatch.setattr(run, "PROGRAMS", {})
+    monkeypatch.setattr(run, "installed_peers", lambda: installed)
+
+    def compare(folder: Path, *, short: bool) -> bool:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "peers.md").write_text(f"the peers' page, short: {short}")
+        return True
+
+    monkeypatch.setattr(run, "compare_with_peers", compare)
+    monkeypatch.setattr(sys, "argv", ["run", "--results", str(tmp_path)])
+    assert run.main() == 0
+    assert ("the peers' page, short: True" in capsys.readouterr().out) == bool(installed)
+    page = (tmp_path / "README.md").read_text()
+    assert ("is in `peers.md`" in page) == bool(installed)
+    assert ("needs `python -m benchmarks.peers install`" in page) != bool(installed)
+
+
 def lessons_of(ours: tuple[float, float], theirs: tuple[float | None, float]) -> list[Any]:
     contest = importlib.import_module("benchmarks.peers.contest")
     comparison = importlib.import_module("benchmarks.peers.comparison")

@@ -52,23 +52,24 @@ class Lesson:
     is_ours: bool
     seeds: int
     solved: int
-    steps: float | None
-    """Median; an unsolved run counts as one that took the whole budget."""
-    steps_low: float | None
-    steps_high: float | None
-    """Quartiles."""
-    worst: float | None
-    seconds: float | None
-    """CPU seconds, median."""
-    seconds_low: float | None
-    seconds_high: float | None
-    steps_ratio: float | None
-    """How many times the steps of our default learner."""
-    seconds_ratio: float | None
-    """How many times its CPU seconds."""
     arguments: str
     remark: str = ""
     reason: str = ""
+    """Why it could not take part."""
+    steps: float | None = None
+    """Median; an unsolved run counts as one that took the whole budget."""
+    steps_low: float | None = None
+    steps_high: float | None = None
+    """Quartiles."""
+    worst: float | None = None
+    seconds: float | None = None
+    """CPU seconds, median."""
+    seconds_low: float | None = None
+    seconds_high: float | None = None
+    steps_ratio: float | None = None
+    """How many times the steps of our default learner."""
+    seconds_ratio: float | None = None
+    """How many times its CPU seconds."""
 
 
 def compare_environments(short: bool) -> list[Rate]:
@@ -125,7 +126,7 @@ def lesson(outcome: Outcome, ours: Outcome) -> Lesson:
     head = (contestant.name, contestant.peer, contestant.is_ours)
     arguments = json.dumps(dict(contestant.arguments))
     if outcome.reason:
-        return Lesson(*head, 0, 0, *[None] * 9, arguments, contestant.remark, outcome.reason)
+        return Lesson(*head, 0, 0, arguments, contestant.remark, outcome.reason)
     steps, seconds = _steps(outcome), _column(outcome, "seconds")
     steps_low, steps_median, steps_high = quartiles(steps)
     seconds_low, seconds_median, seconds_high = quartiles(seconds)
@@ -135,19 +136,19 @@ def lesson(outcome: Outcome, ours: Outcome) -> Lesson:
         seconds_ratio = seconds_median / statistics.median(_column(ours, "seconds"))
     return Lesson(
         *head,
-        len(steps),
-        sum(answer["steps"] is not None for answer in outcome.answers),
-        steps_median,
-        steps_low,
-        steps_high,
-        max(steps),
-        seconds_median,
-        seconds_low,
-        seconds_high,
-        steps_ratio,
-        seconds_ratio,
-        arguments,
-        contestant.remark,
+        seeds=len(steps),
+        solved=sum(answer["steps"] is not None for answer in outcome.answers),
+        arguments=arguments,
+        remark=contestant.remark,
+        steps=steps_median,
+        steps_low=steps_low,
+        steps_high=steps_high,
+        worst=max(steps),
+        seconds=seconds_median,
+        seconds_low=seconds_low,
+        seconds_high=seconds_high,
+        steps_ratio=steps_ratio,
+        seconds_ratio=seconds_ratio,
     )
 
 

@@ -192,7 +192,8 @@ def lessons_table(lessons: Iterable[Lesson]) -> str:
 def participants(rates: Sequence[Rate], lessons: Sequence[Lesson]) -> str:
     """Versions of each peer, or why it did not take part."""
     lines = [f"- ours: {', '.join(f'{key} {value}' for key, value in machine.description().items())}"]
-    reasons = {one.peer: one.reason for one in (*rates, *lessons) if one.reason}
+    everybody: list[Rate | Lesson] = [*rates, *lessons]
+    reasons = {one.peer: one.reason for one in everybody if one.reason}
     for name, peer in PEERS.items():
         known = {key.lower().replace("_", "-"): version for key, version in installation_of(name).versions.items()}
         told = [f"{package} {known[package]}" for package in NAMED_IN_PAGE[name] if package in known]

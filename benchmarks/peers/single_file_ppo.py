@@ -138,7 +138,7 @@ def update(agent: Agent, optimizer: torch.optim.Optimizer, batch: dict[str, Tens
             part = {name: tensor[rows] for name, tensor in batch.items()}
             loss = ppo_loss(agent, part, settings)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch ships no hints for it
             nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
             optimizer.step()
 
@@ -154,7 +154,8 @@ def ppo_loss(agent: Agent, part: dict[str, Tensor], settings: Settings) -> Tenso
     policy_loss = -torch.min(ratio * advantages, clipped * advantages).mean()
     value_loss = 0.5 * (agent.critic(part["encoded"]).squeeze(1) - part["returns"]).square().mean()
     entropy = -(log_policy.exp() * log_policy).sum(1).mean()
-    return policy_loss + settings.value_weight * value_loss - settings.entropy_weight * entropy
+    loss: Tensor = policy_loss + settings.value_weight * value_loss - settings.entropy_weight * entropy
+    return loss
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ def best(scores: Mapping[int, tuple[float, float]], goal: int, n: int) -> list[i
 
 def draw(choices: Choices, rng: np.random.Generator) -> dict[str, Any]:
     """One of each, at random."""
-    return {name: options[rng.integers(len(options))] for name, options in choices.items()}
+    return {name: options[int(rng.integers(len(options)))] for name, options in choices.items()}
 
 
 def score(learn: Callable[[dict[str, Any]], dict[str, Any]], seeds: Sequence[int], budget: int) -> tuple[float, float]:

@@ -21,7 +21,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
 
     def forward(self, observations: Tensor) -> Tensor:
         """One-hot columns side by side (B, sum of sizes) -> (B, width)."""
-        columns = observations.split(self.sizes, dim=1)
+        columns = torch.split(observations, self.sizes, dim=1)
         tokens = [embed(column) for embed, column in zip(self.embeddings, columns, strict=True)]
         query = self.query.expand(len(observations), 1, -1)
         encoded: Tensor = self.encoder(torch.cat([query, torch.stack(tokens, dim=1)], dim=1))
