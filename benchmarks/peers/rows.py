@@ -161,6 +161,12 @@ SINGLE_FILE_FEWEST_SECONDS: dict[str, Any] = {
 LEARNERS: tuple[Contestant, ...] = (
     _sb3_learner(OUR_LEARNER, REINFORCE, TRANSFORMER | {"n_envs": 8}, is_ours=True),
     _sb3_learner(
+        "REINFORCE + transformer (ours), event replay",
+        REINFORCE,
+        TRANSFORMER | {"n_envs": 8, "settings": {"event_replay": True}},
+        is_ours=True,
+    ),
+    _sb3_learner(
         "REINFORCE + transformer (ours), found for steps", REINFORCE, TRANSFORMER | OURS_FEWEST_STEPS, is_ours=True
     ),
     _sb3_learner(
