@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from math import sqrt
 from typing import Any
@@ -16,12 +17,32 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
 from wmil_agents.extractors.transformer import TransformerExtractor
+from wmil_agents.policies.categorical_table import CategoricalTable
+from wmil_agents.policies.distinct_observations import DistinctObservations
 from wmil_agents.policies.module_list import modules_of, set_training
 from wmil_agents.policies.unchecked_categorical import UncheckedCategorical
 
 ACTION_GAIN = 0.01
 VALUE_GAIN = 1.0
 DEFAULT_MAX_PARAMETERS = 1_000_000
+MIN_DISTINCT_ROWS = 32
+"""Of fewer rows all are run: finding the distinct ones would take longer than what it saves."""
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the networks say of a batch: of each of its rows, or of its distinct ones."""
+
+    log_probs: Tensor
+    """(D, n_actions)."""
+    values: Tensor
+    """(D, 1)."""
+    rows: Tensor | None
+    """(B,) which of the D rows each of the batch's is; None if all were run."""
+
+    def detached(self) -> _Judged:
+        """The same without its history."""
+        return _Judged(self.log_probs.detach(), self.values.detach(), self.rows)
 
 
 class TransformerPolicy(ActorCriticPolicy):
@@ -39,6 +60,9 @@ class TransformerPolicy(ActorCriticPolicy):
         net_arch: Layers between features and heads; none by default.
         features_extractor_class: `TransformerExtractor`, or another one.
         features_extractor_kwargs: For example `{"width": 128, "n_layers": 4}`.
+        distinct_observations: Whether to run the networks once for each distinct observation of a batch and to copy
+            what they say to its other rows; for a small finite space. Rows are then those of a smaller batch, so
+            numbers differ from plain evaluation by the order in which floats are added, and draws are others.
         max_parameters: Refuse to build a larger policy; None lifts the limit.
         optimizer_class: As in Stable-Baselines3.
         optimizer_kwargs: As in Stable-Baselines3.
@@ -53,6 +77,7 @@ class TransformerPolicy(ActorCriticPolicy):
         net_arch: list[int] | dict[str, list[int]] | None = None,
         features_extractor_class: type[BaseFeaturesExtractor] = TransformerExtractor,
         features_extractor_kwargs: dict[str, Any] | None = None,
+        distinct_observations: bool = False,
         max_parameters: int | None = DEFAULT_MAX_PARAMETERS,
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.Adam,
         optimizer_kwargs: dict[str, Any] | None = None,
@@ -63,6 +88,11 @@ class TransformerPolicy(ActorCriticPolicy):
         if optimizer_kwargs is None and optimizer_class is torch.optim.Adam:
             optimizer_kwargs = {"eps": 1e-5, "fused": True}
         self.max_parameters = max_parameters
+        self.distinct_observations = distinct_observations
+        self._distinct = DistinctObservations(observation_space) if distinct_observations else None
+        self.keeps_forward = False
+        """Whether a forward under `no_grad` is kept for the next `evaluate_actions` of the same observations."""
+        self._kept: tuple[Tensor, int, _Judged] | None = None
         super().__init__(
             observation_space,
             action_space,
@@ -100,6 +130,37 @@ class TransformerPolicy(ActorCriticPolicy):
                 "make it narrower or shallower, or pass max_parameters=None"
             )
 
+    def forward(self, obs: PyTorchObs, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Actions, values and log-probabilities."""
+        if isinstance(obs, dict) or not self._has_plain_heads:
+            return super().forward(obs, deterministic)  # type: ignore[arg-type]  # it takes dicts too
+        keeps = self.keeps_forward and not torch.is_grad_enabled()
+        with torch.set_grad_enabled(keeps or torch.is_grad_enabled()):
+            judged = self._judge(obs)
+        if keeps:
+            self._kept = obs, self._parameter_version(), judged
+            judged = judged.detached()
+        distribution = self._distribution(judged)
+        actions = distribution.mode() if deterministic else distribution.sample()
+        log_prob = distribution.log_prob(actions)
+        return actions.reshape(-1, *self.action_space.shape), _at(judged.values, judged.rows), log_prob  # type: ignore[misc]  # Discrete: ()
+
+    def evaluate_actions(self, obs: PyTorchObs, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Values, log-probabilities and entropy of actions; from the forward that was kept, if it saw the same."""
+        if not self._has_plain_heads or not isinstance(obs, Tensor):
+            return super().evaluate_actions(obs, actions)
+        kept, self._kept = self._kept, None
+        is_kept = (
+            kept is not None
+            and torch.is_grad_enabled()
+            and kept[1] == self._parameter_version()
+            and kept[0].shape == obs.shape
+            and torch.equal(kept[0], obs)
+        )
+        judged = kept[2] if kept is not None and is_kept else self._judge(obs)
+        distribution = self._distribution(judged)
+        return _at(judged.values, judged.rows), distribution.log_prob(actions), distribution.entropy()
+
     def extract_features(  # type: ignore[override]  # as ActorCriticPolicy's own, a pair where nothing is shared
         self, obs: PyTorchObs, features_extractor: BaseFeaturesExtractor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
@@ -123,7 +184,42 @@ class TransformerPolicy(ActorCriticPolicy):
         value: Tensor = self.value_net(self.mlp_extractor.forward_critic(features))
         return value
 
+    @property
+    def _has_plain_heads(self) -> bool:
+        """Whether actions are categorical and nobody adds rows to those that are run."""
+        alone = type(self).extract_features is TransformerPolicy.extract_features
+        return alone and isinstance(self.action_dist, UncheckedCategorical)
+
+    def _judge(self, obs: Tensor) -> _Judged:
+        """Log-probabilities and values of observations, of distinct ones if that is asked for and pays."""
+        found = self._distinct.of(obs) if self._distinct is not None and len(obs) >= MIN_DISTINCT_ROWS else None
+        distinct, rows = (obs, None) if found is None else found
+        pi_features = self._run(distinct, self.pi_features_extractor)
+        if self.share_features_extractor:
+            latent_pi, latent_vf = self.mlp_extractor(pi_features)
+        else:
+            latent_pi = self.mlp_extractor.forward_actor(pi_features)
+            latent_vf = self.mlp_extractor.forward_critic(self._run(distinct, self.vf_features_extractor))
+        return _Judged(self.action_net(latent_pi).log_softmax(1), self.value_net(latent_vf), rows)
+
+    def _distribution(self, judged: _Judged) -> UncheckedCategorical | CategoricalTable:
+        if judged.rows is not None:
+            return CategoricalTable(judged.log_probs, judged.rows)
+        assert isinstance(self.action_dist, UncheckedCategorical)
+        return self.action_dist.proba_distribution(judged.log_probs)
+
+    def _parameter_version(self) -> int:
+        """Changes with every change of a parameter in place, as optimizers make it."""
+        return sum(parameter._version for parameter in self.parameters())
+
     def _extract(self, obs: PyTorchObs, features_extractor: BaseFeaturesExtractor) -> Tensor:
+        if self._distinct is not None and isinstance(obs, Tensor) and len(obs) >= MIN_DISTINCT_ROWS:
+            found = self._distinct.of(obs)
+            if found is not None:
+                return self._run(found[0], features_extractor).index_select(0, found[1])
+        return self._run(obs, features_extractor)
+
+    def _run(self, obs: PyTorchObs, features_extractor: BaseFeaturesExtractor) -> Tensor:
         if getattr(features_extractor, "takes_raw_observations", False):
             raw: Tensor = features_extractor(obs)
             return raw
@@ -146,4 +242,12 @@ class TransformerPolicy(ActorCriticPolicy):
     def _get_constructor_parameters(self) -> dict[str, Any]:
         parameters = super()._get_constructor_parameters()
         del parameters["ortho_init"]
-        return parameters | {"max_parameters": self.max_parameters}
+        return parameters | {
+            "max_parameters": self.max_parameters,
+            "distinct_observations": self.distinct_observations,
+        }
+
+
+def _at(values: Tensor, rows: Tensor | None) -> Tensor:
+    """The values of these rows, or all."""
+    return values if rows is None else values.index_select(0, rows)
