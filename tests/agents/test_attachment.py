@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from stable_baselines3 import A2C, DQN, PPO
+from sb3_contrib import ARS
+from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
@@ -207,6 +208,37 @@ def test_several_losses_are_logged_with_their_metrics(make_env: MakeEnv) -> None
     assert logged["train/spy_rows"] == 24
 
 
+@MAKERS
+def test_the_norm_of_the_weighted_gradient_is_logged_on_demand(make_model: MakeModel, make_env: MakeEnv) -> None:
+    def logged(scale: float, **kwargs: Any) -> dict[str, Any]:
+        losses = [WorldModelLoss(scale=scale, n_replayed=0, **kwargs), Spy(n_replayed=3)]
+        model = attach(make_model(make_env(horizon=3), max_grad_norm=1e9, learning_rate=0.0), losses)
+        model.learn(1)
+        return dict(model.logger.name_to_value)
+
+    one, half = logged(1.0, log_grad_norm=True), logged(0.5, log_grad_norm=True)
+    assert "train/world_model_grad_norm" not in logged(1.0)
+    assert "train/spy_grad_norm" not in one
+    assert half["train/world_model_grad_norm"] == pytest.approx(one["train/world_model_grad_norm"] / 2, rel=1e-4)
+
+
+def test_the_norm_is_that_of_the_policys_own_gradient(make_env: MakeEnv) -> None:
+    still = {"learning_rate": 0.0, "max_grad_norm": 1e9, "policy_kwargs": SMALL}
+    world_model = WorldModelLoss(scale=SCALE, n_replayed=0, log_grad_norm=True)
+    model = attach(a2c(make_env(), **still), [world_model])
+    model.learn(1)
+    policy, buffer = model.policy, model.rollout_buffer
+    assert isinstance(policy, AttachedPolicy)
+    obs, following = torch.as_tensor(buffer.observations), torch.as_tensor(buffer.next_observations)
+    policy.zero_grad()
+    transitions = Transitions(obs, torch.as_tensor(buffer.actions.flatten()), following)
+    amount, _ = world_model.loss(policy.auxiliary_heads["world_model"], policy.extract_features(obs), transitions)
+    (SCALE * amount).backward()
+    squares = [p.grad.square().sum() for n, p in policy.named_parameters() if p.grad is not None and "heads" not in n]
+    expected = float(torch.stack(squares).sum().sqrt())
+    assert model.logger.name_to_value["train/world_model_grad_norm"] == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_schedule_gives_the_scale(make_env: MakeEnv) -> None:
     model = attach(a2c(make_env()), [Spy(scale=lambda progress: 0.0 if progress > 0.4 else 1.0)])
     model.learn(96)
@@ -315,8 +347,8 @@ def test_what_cannot_work_is_refused_in_a_sentence(make_env: MakeEnv) -> None:
         attach(ppo(make_env()), [Spy(), Spy()])
     with pytest.raises(ValueError, match="'keys' cannot name an auxiliary loss"):
         attach(ppo(make_env()), [Spy(name="keys")])
-    with pytest.raises(TypeError, match="not to DQN"):
-        attach(DQN("MlpPolicy", gym.make("CartPole-v1"), device="cpu"), [WorldModelLoss()])  # type: ignore[type-var]
+    with pytest.raises(TypeError, match="not to ARS"):
+        attach(ARS("MlpPolicy", gym.make("CartPole-v1"), device="cpu"), [WorldModelLoss()])
     with pytest.raises(ValueError, match="no auxiliary losses yet"):
         attach(ppo(make_env()))
     with pytest.raises(ValueError, match="at least one"):

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from stable_baselines3 import A2C, PPO
+from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.attached_policy import AttachedPolicy
+from wmil_agents.auxiliary_heads import AuxiliaryHeads
 from wmil_agents.auxiliary_loss import AuxiliaryLoss
 from wmil_agents.buffers.next_observation_buffer import NextObservations
 from wmil_agents.buffers.transition_memory import TransitionMemory
 from wmil_agents.mixin import mixed
+from wmil_agents.off_policy_attachment import attach_off_policy
 from wmil_agents.vec_env.next_observation_recorder import NextObservationRecorder
 
-Model = TypeVar("Model", bound=OnPolicyAlgorithm)
+ON_POLICY = (A2C, PPO)
+OFF_POLICY = (DQN, SAC, TD3)
+Model = TypeVar("Model", bound=BaseAlgorithm)
 
 
 def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model:
@@ -28,28 +35,44 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
     gradient is that of the joint loss, and the algorithm clips it as a whole; each loss is logged as
     `train/<name>_loss`. At scale 0 nothing is computed, and training is that of the plain model, bit for bit.
 
-    `type(model).load` and `REINFORCE.load` attach what was saved. `PPO.load` and `A2C.load` restore policy and heads
-    but no recorder of next observations: call `attach(model)` once more.
+    Of an actor-critic policy the actor's features learn (and the critic's where they are shared), of DQN those of the
+    action values, of SAC, TD3 and DDPG the critic's.
+
+    `type(model).load` and `REINFORCE.load` attach what was saved. The stock classes' own `load` restores policy and
+    heads but not what feeds them: call `attach(model)` once more.
 
     Args:
-        model: PPO, A2C, REINFORCE or a subclass.
+        model: PPO, A2C, REINFORCE, DQN, SAC, TD3, DDPG, sb3-contrib's RecurrentPPO or MaskablePPO, or a subclass.
         losses: What to learn besides; None for those the model was saved with.
 
     Raises:
         ValueError: Where the losses would not reach the policy, or are not what the model already has.
         TypeError: For an algorithm that this does not work with.
     """
-    if not isinstance(model, A2C | PPO):
-        raise TypeError(f"auxiliary losses attach to PPO, A2C, REINFORCE and their subclasses, not to {_name(model)}")
+    if not isinstance(model, (*ON_POLICY, *OFF_POLICY, *_contributed())):
+        raise TypeError(
+            "auxiliary losses attach to PPO, A2C, REINFORCE, RecurrentPPO, MaskablePPO, DQN, SAC, TD3, DDPG and their "
+            f"subclasses, not to {type(model).__name__}"
+        )
     if losses is None:
-        if not isinstance(model.policy, AttachedPolicy):
+        if not isinstance(model.policy, AuxiliaryHeads):
             raise ValueError("this model has no auxiliary losses yet: say which, attach(model, [WorldModelLoss()])")
-    else:
+    elif isinstance(model.policy, AuxiliaryHeads):
+        raise ValueError("this model has auxiliary losses already: name all of them in one attach(model, losses)")
+    elif not losses:
+        raise ValueError("attach(model, losses) needs at least one auxiliary loss")
+    if isinstance(model, OffPolicyAlgorithm):
+        return attach_off_policy(model, losses)
+    assert isinstance(model, OnPolicyAlgorithm)
+    if losses is not None:
         _check_world(model, losses, model.env)
         _add(model, losses)
-    policy, buffer = model.policy, model.rollout_buffer
+    policy = model.policy
     assert isinstance(policy, AttachedPolicy)
+    _keep_next_observations(model)
+    buffer = model.rollout_buffer
     assert isinstance(buffer, NextObservations)
+    policy.is_connected = True
     buffer.minibatch = policy.minibatch
     if any(loss.n_replayed for loss in policy.auxiliary_losses) and policy.minibatch.memory is None:
         policy.minibatch.memory = TransitionMemory(seed=model.seed)
@@ -58,6 +81,12 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
     model.__class__ = mixed(AttachedAlgorithm, plain_class, "Attached")
     _record(model)
     return model
+
+
+def _contributed() -> tuple[type[BaseAlgorithm], ...]:
+    """The algorithms of sb3-contrib that this works with; without importing it, as its models' classes come from it."""
+    contrib: Any = sys.modules.get("sb3_contrib")
+    return () if contrib is None else (contrib.RecurrentPPO, contrib.MaskablePPO)
 
 
 class AttachedAlgorithm(OnPolicyAlgorithm):
@@ -85,16 +114,11 @@ class AttachedAlgorithm(OnPolicyAlgorithm):
         return attach(super().load(*args, **kwargs))
 
 
-def _add(model: A2C | PPO, losses: Sequence[AuxiliaryLoss]) -> None:
-    """Gives the model's policy heads and its buffer next observations, in place, and says so to what is saved."""
-    policy, buffer = model.policy, model.rollout_buffer
-    if isinstance(policy, AttachedPolicy):
-        raise ValueError("this model has auxiliary losses already: name all of them in one attach(model, losses)")
-    if not losses:
-        raise ValueError("attach(model, losses) needs at least one auxiliary loss")
+def _add(model: OnPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:
+    """Gives the model's policy heads, in place, and says so to what is saved."""
+    policy: Any = model.policy
     plain_class: Any = type(policy)
     policy.__class__ = mixed(AttachedPolicy, plain_class, "Attached")
-    assert isinstance(policy, AttachedPolicy)
     try:
         policy.add_losses(losses)
     except ValueError:
@@ -102,9 +126,16 @@ def _add(model: A2C | PPO, losses: Sequence[AuxiliaryLoss]) -> None:
         raise
     model.policy_class = type(policy)
     model.policy_kwargs = {**model.policy_kwargs, "auxiliary_losses": tuple(losses)}
-    buffer.__class__ = mixed(NextObservations, type(buffer), "NextObservations")
-    buffer.reset()
-    model.rollout_buffer_class = type(buffer)
+
+
+def _keep_next_observations(model: OnPolicyAlgorithm) -> None:
+    """Gives the model's rollout buffer next observations, in place, unless it has them."""
+    buffer: Any = model.rollout_buffer
+    if not isinstance(buffer, NextObservations):
+        plain_class: Any = type(buffer)
+        buffer.__class__ = mixed(NextObservations, plain_class, "NextObservations")
+        buffer.reset()
+        model.rollout_buffer_class = type(buffer)
 
 
 def _check_world(model: OnPolicyAlgorithm, losses: Sequence[AuxiliaryLoss], env: VecEnv | None) -> None:
@@ -127,7 +158,3 @@ def _record(model: OnPolicyAlgorithm) -> None:
         if not isinstance(model.env, NextObservationRecorder):
             model.env = NextObservationRecorder(model.env)
         buffer.recorder = model.env
-
-
-def _name(model: object) -> str:
-    return type(model).__name__

@@ -97,6 +97,8 @@ class AuxiliaryLoss(ABC):
     """Weight of the loss, a number or a function of the progress remaining (1 to 0); at 0 nothing is computed."""
     n_replayed: int = 0
     """Past transitions to learn from beside each minibatch, drawn evenly over the (observation, action) pairs seen."""
+    log_grad_norm: bool = False
+    """Whether to log, as `<name>_grad_norm`, the norm of the weighted loss's gradient; a backward pass more."""
 
     @property
     def futures(self) -> FutureDraw | None:

@@ -42,6 +42,8 @@ class ContrastiveLoss(AuxiliaryLoss):
     """Size of the vectors that are compared."""
     name: str = "contrastive"
     """Names the head and the metrics."""
+    log_grad_norm: bool = False
+    """Whether to log the norm of the weighted loss's gradient on the policy; a backward pass more."""
 
     def __post_init__(self) -> None:
         if self.n_pairs < 2:

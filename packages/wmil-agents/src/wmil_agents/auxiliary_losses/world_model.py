@@ -44,6 +44,8 @@ class WorldModelLoss(AuxiliaryLoss):
     """Past transitions to learn from beside each minibatch, so that a good policy's model keeps knowing bad actions."""
     name: str = "world_model"
     """Names the head and the metrics."""
+    log_grad_norm: bool = False
+    """Whether to log the norm of the weighted loss's gradient on the policy; a backward pass more."""
 
     def build(
         self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], features_dim: int

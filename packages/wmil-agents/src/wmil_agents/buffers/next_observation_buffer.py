@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
 from wmil_agents.buffers.transition_memory import Arrays, TransitionMemory
@@ -41,7 +40,11 @@ class Minibatch:
     """The minibatch that a buffer yielded last: what a policy reads besides what the algorithm hands it."""
 
     observations: Tensor | dict[str, Tensor] | None = None
+    actions: Tensor | None = None
+    """Only where a policy needs them to know the minibatch."""
     next_observations: Tensor | dict[str, Tensor] | None = None
+    real: Tensor | None = None
+    """Which rows of `observations` are steps; the others fill up sequences and have no `next_observations`."""
     memory: TransitionMemory | None = None
     """What was seen before, where somebody wants to learn from it again."""
     wanted_futures: Mapping[str, FutureDraw] = field(default_factory=dict)
@@ -106,15 +109,17 @@ class NextObservations(RolloutBuffer):
             if self.minibatch.memory is not None:
                 self.minibatch.memory.load_state_dict(state["memory"])
 
-    def _get_samples(self, batch_inds: NDArray[np.intp], env: VecNormalize | None = None) -> Any:
+    def _get_samples(self, batch_inds: NDArray[np.intp], *args: Any, **kwargs: Any) -> Any:
         if not self._is_flat:
             self.next_observations = _map(self.swap_and_flatten, self.next_observations)
             self._n_later = self._steps_left()
             self._is_flat = True
-        samples = super()._get_samples(batch_inds, env)
+        samples = super()._get_samples(batch_inds, *args, **kwargs)
         minibatch = self.minibatch
         if minibatch is not None:
             minibatch.observations = samples.observations
+            mask = getattr(samples, "mask", None)  # sb3-contrib's recurrent buffers have one
+            minibatch.real = None if mask is None else mask > 0.5
             minibatch.next_observations = _map(lambda rows: self.to_torch(rows[batch_inds]), self.next_observations)
             minibatch.futures = {
                 name: self._draw_futures(wanted, batch_inds, minibatch.rng)

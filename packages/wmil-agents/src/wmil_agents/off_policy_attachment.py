@@ -1,0 +1,113 @@
+"""Auxiliary losses for the off-policy algorithms of Stable-Baselines3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
+
+from wmil_agents.attached_critic import AttachedCriticPolicy
+from wmil_agents.auxiliary_loss import AuxiliaryLoss
+from wmil_agents.buffers.next_observation_buffer import Minibatch
+from wmil_agents.mixin import mixed
+
+Model = TypeVar("Model", bound=OffPolicyAlgorithm)
+
+
+class AttachedOffPolicyAlgorithm(OffPolicyAlgorithm):
+    """Mixin for an off-policy algorithm: tells its policy what the replay buffer yields, and logs the losses."""
+
+    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+        """As ever, if the losses can learn from the new environment."""
+        assert isinstance(self.policy, AttachedCriticPolicy)
+        for loss in self.policy.auxiliary_losses:
+            loss.check_env(self._wrap_env(env))
+        super().set_env(env, force_reset)
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """As ever; then logs the auxiliary losses."""
+        policy = self.policy
+        assert isinstance(policy, AttachedCriticPolicy)
+        assert self.replay_buffer is not None
+        policy.start_update(self._current_progress_remaining)
+        with _watched(self.replay_buffer, policy.minibatch):
+            super().train(gradient_steps, batch_size)
+        for name, value in policy.update_metrics().items():
+            self.logger.record(f"train/{name}", value)
+
+    @classmethod
+    def load(cls, *args: Any, **kwargs: Any) -> Self:
+        """As ever; the losses that were saved are attached again."""
+        return attach_off_policy(super().load(*args, **kwargs))
+
+
+def attach_off_policy(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model:
+    """What `attach` does to DQN, SAC, TD3 or DDPG."""
+    if losses is not None:
+        _check(model, losses)
+        _add(model, losses)
+    policy = model.policy
+    assert isinstance(policy, AttachedCriticPolicy)
+    policy.is_connected = True
+    plain_class: Any = type(model)
+    model.__class__ = mixed(AttachedOffPolicyAlgorithm, plain_class, "Attached")
+    return model
+
+
+def _check(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:
+    """Raises a `ValueError` where the losses would not reach the critic, or miss what they need."""
+    if getattr(model.policy, "share_features_extractor", False):
+        raise ValueError(
+            "with share_features_extractor=True the critic does not train its features, so no auxiliary loss would "
+            "reach them: leave it False"
+        )
+    if getattr(model, "n_steps", 1) > 1:
+        raise ValueError(
+            f"with n_steps={model.n_steps} the replay buffer's next observations lie several steps ahead, and an "
+            "auxiliary loss would take them for the next: use n_steps=1"
+        )
+    for loss in losses:
+        if loss.futures is not None:
+            raise ValueError(
+                f"the {loss.name} loss compares a step with a later one of its rollout, and {type(model).__name__} "
+                "replays single steps: use it with PPO, A2C or REINFORCE"
+            )
+        if model.env is not None:
+            loss.check_env(model.env)
+
+
+def _add(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:
+    """Gives the model's policy heads, in place, and says so to what is saved."""
+    policy: Any = model.policy
+    plain_class: Any = type(policy)
+    policy.__class__ = mixed(AttachedCriticPolicy, plain_class, "Attached")
+    try:
+        policy.add_losses(losses)
+    except ValueError:
+        policy.__class__ = plain_class
+        raise
+    model.policy_class = type(policy)
+    model.policy_kwargs = {**model.policy_kwargs, "auxiliary_losses": tuple(losses)}
+
+
+@contextmanager
+def _watched(buffer: ReplayBuffer, minibatch: Minibatch) -> Iterator[None]:
+    """A block in which the minibatch is what the buffer yielded last."""
+    plain_sample = buffer.sample
+
+    def sample(*args: Any, **kwargs: Any) -> Any:
+        samples = plain_sample(*args, **kwargs)
+        minibatch.observations, minibatch.actions = samples.observations, samples.actions
+        minibatch.next_observations = samples.next_observations
+        return samples
+
+    vars(buffer)["sample"] = sample
+    try:
+        yield
+    finally:
+        del vars(buffer)["sample"]
+        minibatch.observations = minibatch.actions = minibatch.next_observations = None
