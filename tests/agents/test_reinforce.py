@@ -70,6 +70,44 @@ def test_a_policy_that_does_not_learn_stays_at_chance(make_env: MakeEnv) -> None
     assert exact_success(model) == pytest.approx(1 / 8, abs=0.01)
 
 
+def test_with_event_replay_twenty_seeds_learn_in_two_thirds_of_the_steps(make_env: MakeEnv) -> None:
+    steps = [steps_to_solve(reinforce(make_env(), seed=seed, event_replay=True), limit=1_000) for seed in range(20)]
+    assert np.median(steps) <= 130
+    assert max(steps) <= 200
+
+
+def test_losses_attached_at_scale_zero_change_no_bit_where_distinct_observations_are_run(make_env: MakeEnv) -> None:
+    vectors = []
+    for attaches in (False, True):
+        model = reinforce(make_env(64), **SMALL)
+        assert model.policy.distinct_observations
+        if attaches:
+            attach(model, [WorldModelLoss(scale=0.0)])
+        model.learn(640)
+        state = model.policy.state_dict()
+        vectors.append(torch.cat([state[name].flatten() for name in state if not name.startswith("auxiliary")]))
+    assert torch.equal(vectors[0], vectors[1])
+
+
+def test_distinct_observations_are_on_where_the_space_is_small_and_can_be_switched_off(make_env: MakeEnv) -> None:
+    assert reinforce(make_env(), **SMALL).policy.distinct_observations
+    assert not reinforce("CartPole-v1", **SMALL).policy.distinct_observations
+    off = {"policy_kwargs": {"distinct_observations": False}}
+    assert not reinforce(make_env(), **off).policy.distinct_observations
+
+
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_a_one_step_rollouts_forward_serves_the_update(
+    make_env: MakeEnv, horizon: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = reinforce(make_env(horizon=horizon), **SMALL)
+    runs: list[int] = []
+    run = model.policy.features_extractor.forward
+    monkeypatch.setattr(model.policy.features_extractor, "forward", lambda obs: runs.append(len(obs)) or run(obs))
+    model.learn(8 * horizon)
+    assert runs == ([8] if horizon == 1 else [8, 8, 16])
+
+
 @pytest.mark.parametrize("baseline", ["none", "learned"])
 def test_other_baselines_learn_too(make_env: MakeEnv, baseline: str) -> None:
     assert steps_to_solve(reinforce(make_env(), baseline=baseline), limit=4_000) < 4_000

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self, get_args
 
+import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.a2c import A2C
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.attachment import attach
+from wmil_agents.buffers.event_memory import EventMemory, EventReplay
 from wmil_agents.buffers.monte_carlo_buffer import Baseline, MonteCarloBuffer, MonteCarloDictBuffer
 from wmil_agents.buffers.running_mean import RunningMean
+from wmil_agents.mixin import mixed
+from wmil_agents.policies.distinct_observations import is_small
+from wmil_agents.policies.event_replay_policy import EventReplayPolicy
 from wmil_agents.policies.transformer_policy import TransformerPolicy
+from wmil_agents.vec_env.infos import StepInfos
 
 DEFAULT_N_STEPS = 1_000
 """Steps per rollout and environment where an environment says neither its horizon nor its time limit."""
+LEARNING_RATE = 0.7
+EVENT_REPLAY_LEARNING_RATE = 2.0
+"""What is remembered steadies the gradient, so steps may be longer."""
 
 
 class REINFORCE(A2C):
@@ -31,10 +44,14 @@ class REINFORCE(A2C):
     The defaults are what learns PatternEcho in the fewest steps, with 8 environments: plain SGD, because the size of
     the gradient says "a reward came" and Adam divides it out, a large step and a tight clip of the gradient's norm.
 
+    On a small finite observation space `TransformerPolicy` gets `distinct_observations=True` unless `policy_kwargs` say
+    otherwise.
+
     Args:
         policy: `"TransformerPolicy"`, another alias of A2C's, or a class.
         env: A `VecEnv`, a Gymnasium environment or an id.
-        learning_rate: Of SGD; a number or a schedule of the progress remaining.
+        learning_rate: Of SGD; a number or a schedule of the progress remaining; `LEARNING_RATE` if None, with event
+            replay `EVENT_REPLAY_LEARNING_RATE`.
         n_steps: Steps per environment and rollout; the environment's `horizon` if None, else its time limit, else
             `DEFAULT_N_STEPS`.
         gamma: Discount within an episode.
@@ -43,6 +60,9 @@ class REINFORCE(A2C):
         ent_coef: Weight of the entropy bonus.
         vf_coef: Weight of the value loss; .5 if None and the baseline is learned, else 0.
         max_grad_norm: Clip of the gradient's norm.
+        event_replay: How to learn again from actions that failed or were rewarded: an `EventReplay`, its fields as a
+            mapping, or True for its defaults. For discrete actions that are judged one by one: a horizon of 1, or
+            `gamma=0`.
         stats_window_size: As in A2C.
         tensorboard_log: As in A2C.
         policy_kwargs: As in A2C; `optimizer_class` is SGD unless given.
@@ -61,7 +81,7 @@ class REINFORCE(A2C):
         self,
         policy: str | type[ActorCriticPolicy],
         env: GymEnv | str,
-        learning_rate: float | Schedule = 0.7,
+        learning_rate: float | Schedule | None = None,
         n_steps: int | None = None,
         gamma: float = 1.0,
         baseline: Baseline = "running_mean",
@@ -69,6 +89,7 @@ class REINFORCE(A2C):
         ent_coef: float = 0.0,
         vf_coef: float | None = None,
         max_grad_norm: float = 0.3,
+        event_replay: EventReplay | Mapping[str, Any] | bool | None = None,
         stats_window_size: int = 100,
         tensorboard_log: str | None = None,
         policy_kwargs: dict[str, Any] | None = None,
@@ -85,7 +106,11 @@ class REINFORCE(A2C):
             raise ValueError(f"gamma must be in [0, 1], not {gamma}")
         if baseline != "learned" and vf_coef:
             raise ValueError(f"vf_coef={vf_coef} trains a value that baseline={baseline!r} never uses: leave it out")
+        if learning_rate is None:
+            learning_rate = EVENT_REPLAY_LEARNING_RATE if EventReplay.of(event_replay) else LEARNING_RATE
         running_mean = RunningMean(baseline_momentum)
+        buffer_kwargs: dict[str, Any] = {"baseline": baseline, "running_mean": running_mean}
+        self.event_replay = EventReplay.of(event_replay)
         super().__init__(
             policy,
             env,
@@ -96,7 +121,7 @@ class REINFORCE(A2C):
             vf_coef=(0.5 if baseline == "learned" else 0.0) if vf_coef is None else vf_coef,
             max_grad_norm=max_grad_norm,
             use_rms_prop=False,
-            rollout_buffer_kwargs={"baseline": baseline, "running_mean": running_mean},
+            rollout_buffer_kwargs=buffer_kwargs,
             stats_window_size=stats_window_size,
             tensorboard_log=tensorboard_log,
             policy_kwargs={"optimizer_class": torch.optim.SGD} | (policy_kwargs or {}),
@@ -108,6 +133,9 @@ class REINFORCE(A2C):
         self.baseline = baseline
         if n_steps is None and self.env is not None:
             self.n_steps = _episode_limit(self.env) or DEFAULT_N_STEPS
+        if self.event_replay is not None and self.env is not None:
+            n_actions = self._check_event_replay(self.env)
+            self.rollout_buffer_kwargs["events"] = EventMemory(n_actions, self.event_replay, seed)
         if _init_setup_model:
             self._setup_model()
 
@@ -115,11 +143,47 @@ class REINFORCE(A2C):
         if self.rollout_buffer_class is None:
             is_dict = isinstance(self.observation_space, spaces.Dict)
             self.rollout_buffer_class = MonteCarloDictBuffer if is_dict else MonteCarloBuffer
+        if issubclass(self.policy_class, TransformerPolicy):
+            self.policy_kwargs = {"distinct_observations": is_small(self.observation_space)} | self.policy_kwargs
+        if self.event_replay is not None:
+            self.policy_class = mixed(EventReplayPolicy, self.policy_class, "EventReplay")
         super()._setup_model()
+        if self.event_replay is not None:
+            assert isinstance(self.policy, EventReplayPolicy)
+            assert isinstance(self.rollout_buffer, MonteCarloBuffer)
+            self.policy.events = self.rollout_buffer.events
         if self.baseline != "learned":
             # Nobody trains this head: at 0, A2C's bootstrap past a time limit adds nothing.
             for parameter in self.policy.value_net.parameters():
                 torch.nn.init.zeros_(parameter)
+
+    def collect_rollouts(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
+    ) -> bool:
+        """As A2C's; a rollout of one step keeps its forward pass for the update, which is on the same observations."""
+        if isinstance(self.policy, TransformerPolicy):
+            alone = type(self.policy).extract_features is TransformerPolicy.extract_features  # no losses beside
+            self.policy.keeps_forward = n_rollout_steps == 1 and alone
+        return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+
+    def _update_info_buffer(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None = None) -> None:
+        """As A2C's; from the arrays where there are some, and only the episodes that the buffers have room for."""
+        arrays = getattr(infos, "arrays", infos)
+        if not isinstance(arrays, StepInfos):
+            super()._update_info_buffer(infos, dones)
+            return
+        assert self.ep_info_buffer is not None
+        assert self.ep_success_buffer is not None
+        ended = np.flatnonzero(arrays.done)[-self._stats_window_size :]
+        if not len(ended):
+            return
+        returns, lengths = arrays.episode_returns[ended].round(6).tolist(), arrays.episode_lengths[ended].tolist()
+        for episode_return, length in zip(returns, lengths, strict=True):
+            self.ep_info_buffer.append({"r": episode_return, "l": length, "t": arrays.seconds})
+        success = arrays.success
+        if success is not None:
+            told = np.flatnonzero(arrays.done & arrays.success_is_told)[-self._stats_window_size :]
+            self.ep_success_buffer.extend(success[told].tolist())
 
     def train(self) -> None:
         """One update, as A2C's; the share of steps that could teach something is logged as `train/complete_share`."""
@@ -129,6 +193,9 @@ class REINFORCE(A2C):
         self.logger.record("train/complete_share", buffer.complete_share)
         if self.baseline == "running_mean":
             self.logger.record("train/baseline", buffer.running_mean.value)
+        if buffer.events is not None:
+            self.logger.record("train/failures_remembered", buffer.events.n_failures)
+            self.logger.record("train/rewards_remembered", buffer.events.n_rewards)
 
     def learn(
         self,
@@ -141,6 +208,18 @@ class REINFORCE(A2C):
     ) -> Self:
         """As A2C's."""
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
+
+    def _check_event_replay(self, env: VecEnv) -> int:
+        """The number of actions; a sentence where events cannot be replayed."""
+        if not isinstance(self.action_space, spaces.Discrete):
+            raise ValueError(f"event_replay is for Discrete actions, and these are {self.action_space}: leave it out")
+        limit = _episode_limit(env)
+        if limit != 1 and self.gamma != 0.0:
+            raise ValueError(
+                f"event_replay judges each action by its own reward, and these episodes have {limit or 'many'} steps: "
+                "pass gamma=0.0, or leave event_replay out"
+            )
+        return int(self.action_space.n)
 
     @classmethod
     def load(cls, *args: Any, **kwargs: Any) -> Self:

@@ -7,8 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
+from wmil_agents.buffers.event_memory import EventMemory
 from wmil_agents.buffers.running_mean import RunningMean
 from wmil_agents.losses.returns import rewards_to_go
 
@@ -25,14 +27,21 @@ class MonteCarloBuffer(RolloutBuffer):
         *args: Those of the rollout buffer.
         baseline: `"running_mean"` of the returns seen before this rollout, `"none"`, or `"learned"`, the value head.
         running_mean: The mean to use and to update; a fresh one if None.
+        events: Where to remember which actions failed and which were rewarded; nowhere if None.
         **kwargs: Those of the rollout buffer.
     """
 
     def __init__(
-        self, *args: Any, baseline: Baseline = "running_mean", running_mean: RunningMean | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        baseline: Baseline = "running_mean",
+        running_mean: RunningMean | None = None,
+        events: EventMemory | None = None,
+        **kwargs: Any,
     ) -> None:
         self.baseline = baseline
         self.running_mean = RunningMean() if running_mean is None else running_mean
+        self.events = events
         self.complete_share = 0.0
         super().__init__(*args, **kwargs)
 
@@ -41,6 +50,14 @@ class MonteCarloBuffer(RolloutBuffer):
         ends = np.concatenate([self.episode_starts[1:] != 0, dones[None].astype(bool)])
         returns, complete = rewards_to_go(self.rewards, ends, self.gamma)
         self.complete_share = float(complete.mean())
+        if self.events is not None:
+            observations: Any = self.observations
+            chosen = (
+                {name: rows[complete] for name, rows in observations.items()}
+                if isinstance(observations, dict)
+                else observations[complete]
+            )
+            self.events.add(chosen, self.actions[complete], returns[complete])
         match self.baseline:
             case "learned":
                 expected: NDArray[np.float32] | float = self.values
@@ -53,13 +70,23 @@ class MonteCarloBuffer(RolloutBuffer):
         self.returns = np.where(complete, returns, self.values)
         self.advantages = np.where(complete, returns - expected, 0.0).astype(np.float32)
 
+    def _get_samples(self, batch_inds: NDArray[np.intp], env: VecNormalize | None = None) -> Any:
+        if len(batch_inds) == self.buffer_size * self.n_envs:
+            # A batch of everything needs no order, and in this one the policy knows its rollout again. In place,
+            # because a buffer that extends this one picks its own rows with the same indices.
+            batch_inds[:] = np.arange(len(batch_inds))
+        return super()._get_samples(batch_inds, env)
+
     def state_dict(self) -> dict[str, Any]:
-        """What outlives a rollout, as plain data: the running mean. Everything else is overwritten by the next one."""
-        return {"running_mean": self.running_mean.state_dict()}
+        """What outlives a rollout: the running mean and the events. Everything else is overwritten by the next one."""
+        state: dict[str, Any] = {"running_mean": self.running_mean.state_dict()}
+        return state if self.events is None else state | {"events": self.events.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores what `state_dict` returned."""
         self.running_mean.load_state_dict(state["running_mean"])
+        if self.events is not None:
+            self.events.load_state_dict(state["events"])
 
 
 class MonteCarloDictBuffer(MonteCarloBuffer, DictRolloutBuffer):

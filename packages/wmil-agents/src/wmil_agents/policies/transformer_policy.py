@@ -33,7 +33,7 @@ MIN_DISTINCT_ROWS = 32
 class _Judged:
     """What the networks say of a batch: of each of its rows, or of its distinct ones."""
 
-    log_probs: Tensor
+    logits: Tensor
     """(D, n_actions)."""
     values: Tensor
     """(D, 1)."""
@@ -42,7 +42,7 @@ class _Judged:
 
     def detached(self) -> _Judged:
         """The same without its history."""
-        return _Judged(self.log_probs.detach(), self.values.detach(), self.rows)
+        return _Judged(self.logits.detach(), self.values.detach(), self.rows)
 
 
 class TransformerPolicy(ActorCriticPolicy):
@@ -186,8 +186,8 @@ class TransformerPolicy(ActorCriticPolicy):
 
     @property
     def _has_plain_heads(self) -> bool:
-        """Whether actions are categorical and nobody adds rows to those that are run."""
-        alone = type(self).extract_features is TransformerPolicy.extract_features
+        """Whether actions are categorical, and no mixin adds rows of its own to those that are run now."""
+        alone = getattr(self, "_capture", None) is None and getattr(self, "_replayed", None) is None
         return alone and isinstance(self.action_dist, UncheckedCategorical)
 
     def _judge(self, obs: Tensor) -> _Judged:
@@ -200,17 +200,17 @@ class TransformerPolicy(ActorCriticPolicy):
         else:
             latent_pi = self.mlp_extractor.forward_actor(pi_features)
             latent_vf = self.mlp_extractor.forward_critic(self._run(distinct, self.vf_features_extractor))
-        return _Judged(self.action_net(latent_pi).log_softmax(1), self.value_net(latent_vf), rows)
+        return _Judged(self.action_net(latent_pi), self.value_net(latent_vf), rows)
 
     def _distribution(self, judged: _Judged) -> UncheckedCategorical | CategoricalTable:
         if judged.rows is not None:
-            return CategoricalTable(judged.log_probs, judged.rows)
+            return CategoricalTable(judged.logits.log_softmax(1), judged.rows)
         assert isinstance(self.action_dist, UncheckedCategorical)
-        return self.action_dist.proba_distribution(judged.log_probs)
+        return self.action_dist.proba_distribution(judged.logits)
 
     def _parameter_version(self) -> int:
         """Changes with every change of a parameter in place, as optimizers make it."""
-        return sum(parameter._version for parameter in self.parameters())
+        return sum(parameter._version for group in self.optimizer.param_groups for parameter in group["params"])
 
     def _extract(self, obs: PyTorchObs, features_extractor: BaseFeaturesExtractor) -> Tensor:
         if self._distinct is not None and isinstance(obs, Tensor) and len(obs) >= MIN_DISTINCT_ROWS:

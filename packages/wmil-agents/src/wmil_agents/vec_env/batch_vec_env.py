@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import gymnasium as gym
 import numpy as np
@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 
 from wmil_agents.vec_env.info_rows import write_rows
 from wmil_agents.vec_env.infos import StepInfos
+from wmil_agents.vec_env.lean_infos import LeanInfos
 
 NEXT_STEP_REFUSED = (
     "{env} resets an environment on the step after its episode ends, and a learner would take those rows for "
@@ -37,6 +38,9 @@ class BatchVecEnv(VecEnv):
     Args:
         env: a vector environment in same-step mode, or in disabled mode, where it is reset with `reset_mask`. In
             next-step mode it is refused.
+        infos: `"full"`, or `"lean"`: no dict of any environment, unless its episode was cut by a time limit, and the
+            same arrays. For `REINFORCE` with hundreds of environments and more, whose logs need no dicts; a stock
+            algorithm then logs no episodes, and wrappers find nothing.
 
     Example:
         >>> import gymnasium as gym
@@ -48,9 +52,12 @@ class BatchVecEnv(VecEnv):
 
     reset_infos: list[dict[str, Any]]
 
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+    def __init__(self, env: VectorEnv[Any, Any, Any], infos: Literal["full", "lean"] = "full") -> None:
         if not isinstance(env, VectorEnv):
             raise TypeError(f"BatchVecEnv takes a gymnasium.vector.VectorEnv, as gym.make_vec makes, not {env!r}")
+        if infos not in ("full", "lean"):
+            raise ValueError(f'infos must be "full" or "lean", not {infos!r}')
+        self._is_lean = infos == "lean"
         mode = autoreset_mode(env)
         if mode is AutoresetMode.NEXT_STEP:
             raise ValueError(NEXT_STEP_REFUSED.format(env=env))
@@ -106,7 +113,8 @@ class BatchVecEnv(VecEnv):
         infos = StepInfos(
             observations, terminated, truncated, done, info, final_observations, returns, lengths, seconds
         )
-        return observations, rewards.astype(np.float32), done, cast(list[dict[str, Any]], infos)
+        told = LeanInfos(infos) if self._is_lean else infos
+        return observations, rewards.astype(np.float32), done, cast(list[dict[str, Any]], told)
 
     def close(self) -> None:
         self.env.close()

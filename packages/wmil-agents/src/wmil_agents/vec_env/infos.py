@@ -56,7 +56,8 @@ class StepInfos(Sequence[dict[str, Any]]):
         self._info = info
         self._final_observations = final_observations
         self._final_batch: Any = None
-        self._seconds = seconds
+        self.seconds = seconds
+        """How long ago the environment was made."""
         self._dicts: list[dict[str, Any]] | None = None
 
     @property
@@ -82,6 +83,14 @@ class StepInfos(Sequence[dict[str, Any]]):
             return None
         success = np.asarray(told[0], dtype=np.bool_)
         return success if told[1] is None else success & told[1]
+
+    @property
+    def success_is_told(self) -> NDArray[np.bool_]:
+        """Where the environment tells of success at this step."""
+        told = self._success()
+        if told is None:
+            return np.zeros(len(self), dtype=np.bool_)
+        return np.ones(len(self), dtype=np.bool_) if told[1] is None else told[1]
 
     def __len__(self) -> int:
         return len(self.done)
@@ -127,7 +136,7 @@ class StepInfos(Sequence[dict[str, Any]]):
         ended = where(self.done)
         returns = self.episode_returns[ended].round(6).tolist()
         lengths = self.episode_lengths[ended].tolist()
-        seconds = self._seconds
+        seconds = self.seconds
         final = self._final_observations
         chosen = {key: values[ended] for key, values in final.items()} if isinstance(final, dict) else final[ended]
         observations = _each_observation(chosen)
