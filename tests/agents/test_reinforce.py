@@ -108,7 +108,7 @@ def test_a_one_step_rollouts_forward_serves_the_update(
     assert runs == ([8] if horizon == 1 else [8, 8, 16])
 
 
-@pytest.mark.parametrize("baseline", ["none", "learned"])
+@pytest.mark.parametrize("baseline", ["none", "learned", "leave_one_out"])
 def test_other_baselines_learn_too(make_env: MakeEnv, baseline: str) -> None:
     assert steps_to_solve(reinforce(make_env(), baseline=baseline), limit=4_000) < 4_000
 
@@ -161,6 +161,27 @@ def test_with_a_learned_baseline_it_is_a2c(make_env: MakeEnv) -> None:
         model.set_random_seed(1)
         vectors.append(model.learn(24 * 5).policy.parameters_to_vector())
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
+
+
+def test_the_entropy_bonus_can_follow_a_schedule(make_env: MakeEnv) -> None:
+    seen: list[float] = []
+
+    def schedule(progress_remaining: float) -> float:
+        seen.append(progress_remaining)
+        return 0.5 * progress_remaining
+
+    model = reinforce(make_env(), ent_coef=schedule, **SMALL).learn(32)
+    assert seen == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert model.ent_coef == model.logger.name_to_value["train/ent_coef"] == 0.0
+
+
+def test_groups_of_the_same_instances_are_compared_among_themselves(make_env: MakeEnv) -> None:
+    model = reinforce(make_env(group_size=4), baseline="leave_one_out", group_size=4, **SMALL).learn(8)
+    buffer = model.rollout_buffer
+    assert len(np.unique(buffer.observations[:4, 0])) == len(np.unique(buffer.observations[4:, 0])) == 1
+    rewards = buffer.rewards.reshape(2, 4)
+    expected = rewards - (rewards.sum(1, keepdims=True) - rewards) / 3
+    np.testing.assert_allclose(buffer.advantages.reshape(2, 4), expected, atol=1e-6)
 
 
 def test_n_steps_is_the_horizon_the_time_limit_or_the_default(make_env: MakeEnv) -> None:
@@ -217,7 +238,10 @@ def test_callbacks_and_logger_keys_are_those_of_stable_baselines3(make_env: Make
 @pytest.mark.parametrize(
     ("kwargs", "sentence"),
     [
-        ({"baseline": "critic"}, "baseline must be one of running_mean, none, learned, not 'critic'"),
+        ({"baseline": "critic"}, "baseline must be one of running_mean, none, learned, leave_one_out, not 'critic'"),
+        ({"group_size": 4}, "is for baseline=\"leave_one_out\", not 'running_mean'"),
+        ({"baseline": "leave_one_out", "group_size": 3}, "8 do not make groups of 3"),
+        ({"baseline": "leave_one_out", "group_size": 1}, "8 do not make groups of 1"),
         ({"n_steps": 0}, "n_steps must be at least 1, not 0"),
         ({"gamma": 1.5}, r"gamma must be in \[0, 1\], not 1.5"),
         ({"vf_coef": 0.5}, "trains a value that baseline='running_mean' never uses"),

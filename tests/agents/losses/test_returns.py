@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wmil_agents.losses.returns import rewards_to_go
+from wmil_agents.losses.returns import leave_one_out_means, rewards_to_go
 
 
 def test_returns_stop_at_the_end_of_an_episode() -> None:
@@ -13,3 +13,12 @@ def test_returns_stop_at_the_end_of_an_episode() -> None:
     assert returns[:, 1].tolist() == [0.5 * 1 + 0.125 * 3, 1 + 0.25 * 3, 0.5 * 3, 3]
     assert complete[:, 0].tolist() == [True, True, False, False]
     assert complete[:, 1].all()
+
+
+def test_leave_one_out_means_are_of_the_other_complete_returns_of_the_group() -> None:
+    returns = np.array([[1.0, 2.0, 6.0, 5.0], [1.0, 2.0, 3.0, 4.0]])
+    complete = np.array([[True, True, True, False], [True, True, True, True]])
+    np.testing.assert_allclose(
+        leave_one_out_means(returns, complete, 4), [[4.0, 3.5, 1.5, 3.0], [3.0, 8 / 3, 7 / 3, 2.0]]
+    )
+    np.testing.assert_allclose(leave_one_out_means(returns, complete, 2), [[2.0, 1.0, 6.0, 6.0], [2.0, 1.0, 4.0, 3.0]])

@@ -36,6 +36,14 @@ def test_no_dicts_are_made_and_the_arrays_are_those_of_full_infos() -> None:
     assert np.array_equal(lean.final_observations, full.final_observations)
 
 
+def test_nothing_can_be_written_where_all_environments_would_read_it() -> None:
+    env = echo(2)
+    env.reset()
+    infos = env.step(np.zeros(2, dtype=np.int64))[3]
+    with pytest.raises(TypeError, match="lean infos hold nothing, so 'note' cannot be written"):
+        infos[0]["note"] = 1
+
+
 def test_an_episode_cut_by_a_time_limit_has_its_dict() -> None:
     members = [lambda: gym.wrappers.TimeLimit(gym.make("CartPole-v1").unwrapped, 1) for _ in range(2)]
     env = BatchVecEnv(SyncVectorEnv(members, autoreset_mode="SameStep"), infos="lean")

@@ -55,9 +55,12 @@ class REINFORCE(A2C):
         n_steps: Steps per environment and rollout; the environment's `horizon` if None, else its time limit, else
             `DEFAULT_N_STEPS`.
         gamma: Discount within an episode.
-        baseline: `"running_mean"` of past returns, `"none"`, or `"learned"` (the value head).
+        baseline: `"running_mean"` of past returns, `"none"`, `"learned"` (the value head), or `"leave_one_out"`, the
+            mean return of the other environments at the same step.
+        group_size: With `"leave_one_out"`, compare only so many consecutive environments, which were made with the same
+            `group_size` and hence have the same instances; all if None.
         baseline_momentum: Weight of the newest rollout in the running mean, in (0, 1].
-        ent_coef: Weight of the entropy bonus.
+        ent_coef: Weight of the entropy bonus; a number or a schedule of the progress remaining.
         vf_coef: Weight of the value loss; .5 if None and the baseline is learned, else 0.
         max_grad_norm: Clip of the gradient's norm.
         event_replay: How to learn again from actions that failed or were rewarded: an `EventReplay`, its fields as a
@@ -86,7 +89,8 @@ class REINFORCE(A2C):
         gamma: float = 1.0,
         baseline: Baseline = "running_mean",
         baseline_momentum: float = 0.05,
-        ent_coef: float = 0.0,
+        group_size: int | None = None,
+        ent_coef: float | Schedule = 0.0,
         vf_coef: float | None = None,
         max_grad_norm: float = 0.3,
         event_replay: EventReplay | Mapping[str, Any] | bool | None = None,
@@ -109,7 +113,7 @@ class REINFORCE(A2C):
         if learning_rate is None:
             learning_rate = EVENT_REPLAY_LEARNING_RATE if EventReplay.of(event_replay) else LEARNING_RATE
         running_mean = RunningMean(baseline_momentum)
-        buffer_kwargs: dict[str, Any] = {"baseline": baseline, "running_mean": running_mean}
+        buffer_kwargs: dict[str, Any] = {"baseline": baseline, "running_mean": running_mean, "group_size": group_size}
         self.event_replay = EventReplay.of(event_replay)
         super().__init__(
             policy,
@@ -117,7 +121,7 @@ class REINFORCE(A2C):
             learning_rate=learning_rate,
             n_steps=1 if n_steps is None else n_steps,
             gamma=gamma,
-            ent_coef=ent_coef,
+            ent_coef=ent_coef(1.0) if callable(ent_coef) else ent_coef,
             vf_coef=(0.5 if baseline == "learned" else 0.0) if vf_coef is None else vf_coef,
             max_grad_norm=max_grad_norm,
             use_rms_prop=False,
@@ -131,6 +135,10 @@ class REINFORCE(A2C):
             _init_setup_model=False,
         )
         self.baseline = baseline
+        self.entropy_schedule = ent_coef if callable(ent_coef) else None
+        """Of the entropy bonus; None where its weight is fixed."""
+        if self.env is not None:
+            _check_groups(baseline, group_size, self.n_envs)
         if n_steps is None and self.env is not None:
             self.n_steps = _episode_limit(self.env) or DEFAULT_N_STEPS
         if self.event_replay is not None and self.env is not None:
@@ -187,6 +195,9 @@ class REINFORCE(A2C):
 
     def train(self) -> None:
         """One update, as A2C's; the share of steps that could teach something is logged as `train/complete_share`."""
+        if self.entropy_schedule is not None:
+            self.ent_coef = self.entropy_schedule(self._current_progress_remaining)
+            self.logger.record("train/ent_coef", self.ent_coef)
         super().train()
         buffer = self.rollout_buffer
         assert isinstance(buffer, MonteCarloBuffer)
@@ -237,3 +248,16 @@ def _episode_limit(env: VecEnv) -> int | None:
         if limits and None not in limits:
             return int(max(limits))
     return None
+
+
+def _check_groups(baseline: Baseline, group_size: int | None, n_envs: int) -> None:
+    """Raises a `ValueError` where environments cannot be compared in groups of this size."""
+    if group_size is not None and baseline != "leave_one_out":
+        raise ValueError(f'group_size={group_size} is for baseline="leave_one_out", not {baseline!r}: leave it out')
+    if baseline == "leave_one_out":
+        size = n_envs if group_size is None else group_size
+        if size < 2 or n_envs % size:
+            raise ValueError(
+                f'baseline="leave_one_out" compares groups of at least 2 environments: {n_envs} do not make groups '
+                f"of {size}"
+            )

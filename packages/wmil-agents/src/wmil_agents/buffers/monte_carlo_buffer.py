@@ -12,9 +12,9 @@ from torch import Tensor
 
 from wmil_agents.buffers.event_memory import EventMemory
 from wmil_agents.buffers.running_mean import RunningMean
-from wmil_agents.losses.returns import rewards_to_go
+from wmil_agents.losses.returns import leave_one_out_means, rewards_to_go
 
-Baseline = Literal["running_mean", "none", "learned"]
+Baseline = Literal["running_mean", "none", "learned", "leave_one_out"]
 
 
 class MonteCarloBuffer(RolloutBuffer):
@@ -25,7 +25,10 @@ class MonteCarloBuffer(RolloutBuffer):
 
     Args:
         *args: Those of the rollout buffer.
-        baseline: `"running_mean"` of the returns seen before this rollout, `"none"`, or `"learned"`, the value head.
+        baseline: `"running_mean"` of the returns seen before this rollout, `"none"`, `"learned"`, the value head,
+            or `"leave_one_out"`, the mean return of the other environments at the same step.
+        group_size: With `"leave_one_out"`, the others are those of the same so many consecutive environments; all if
+            None. For environments of a group that have the same instances (`group_size` of `gym.make_vec`).
         running_mean: The mean to use and to update; a fresh one if None.
         events: Where to remember which actions failed and which were rewarded; nowhere if None.
         **kwargs: Those of the rollout buffer.
@@ -36,11 +39,13 @@ class MonteCarloBuffer(RolloutBuffer):
         *args: Any,
         baseline: Baseline = "running_mean",
         running_mean: RunningMean | None = None,
+        group_size: int | None = None,
         events: EventMemory | None = None,
         **kwargs: Any,
     ) -> None:
         self.baseline = baseline
         self.running_mean = RunningMean() if running_mean is None else running_mean
+        self.group_size = group_size
         self.events = events
         self.complete_share = 0.0
         super().__init__(*args, **kwargs)
@@ -60,9 +65,11 @@ class MonteCarloBuffer(RolloutBuffer):
             self.events.add(chosen, self.actions[complete], returns[complete])
         match self.baseline:
             case "learned":
-                expected: NDArray[np.float32] | float = self.values
+                expected: NDArray[np.floating[Any]] | float = self.values
             case "none":
                 expected = 0.0
+            case "leave_one_out":
+                expected = leave_one_out_means(returns, complete, self.group_size or self.n_envs)
             case "running_mean":
                 expected = self.running_mean.value
                 if complete.any():

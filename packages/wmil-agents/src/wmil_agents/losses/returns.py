@@ -34,3 +34,21 @@ def rewards_to_go(rewards: Floats, ends: NDArray[np.bool_], discount: float) -> 
         returns[step] = following
         complete[step] = finished
     return returns, complete
+
+
+def leave_one_out_means(returns: Floats, complete: NDArray[np.bool_], group_size: int) -> Floats:
+    """For each return the mean of the others of its step and group that are complete; itself where it has none.
+
+    b_i = sum_{j != i} G_j / (n - 1) (Kool et al., 2019): as unbiased as any baseline that does not know the action.
+    A return without others is its own baseline, so that it teaches nothing.
+
+    Args:
+        returns: (T, n), one column per environment.
+        complete: (T, n), False for returns that do not count.
+        group_size: Consecutive environments that are compared; a divisor of n.
+    """
+    shape = len(returns), -1, group_size
+    counted = np.where(complete, returns, 0.0).reshape(shape)
+    others = complete.reshape(shape).sum(2, keepdims=True) - complete.reshape(shape)
+    means = (counted.sum(2, keepdims=True) - counted) / np.maximum(others, 1)
+    return np.where(others > 0, means, returns.reshape(shape)).reshape(returns.shape).astype(returns.dtype)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from wmil_agents.vec_env.infos import StepInfos
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+class _Nothing(dict[str, Any]):
+    """An empty dict that stays empty, since all environments share it; quicker to read than a mapping proxy."""
+
+    def __setitem__(self, key: str, value: Any) -> NoReturn:
+        raise TypeError(f'lean infos hold nothing, so {key!r} cannot be written: use BatchVecEnv(env, infos="full")')
 
 
-class LeanInfos(list[Mapping[str, Any]]):
-    """One empty mapping for all environments, and the arrays that tell everything.
+NOTHING = _Nothing()
+
+
+class LeanInfos(list[dict[str, Any]]):
+    """One empty dict for all environments, and the arrays that tell everything.
 
     Where an episode was cut by a time limit the dict is there, since Stable-Baselines3 bootstraps from it.
 
