@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wmil_agents.attachment import attach
     from wmil_agents.auxiliary_loss import AuxiliaryLoss
     from wmil_agents.auxiliary_losses.contrastive import ContrastiveLoss
+    from wmil_agents.auxiliary_losses.teacher import TeacherLoss
     from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
     from wmil_agents.evaluation.evaluate import evaluate
     from wmil_agents.extractors.history import HistoryExtractor
@@ -33,6 +34,7 @@ __all__ = [
     "HistoryExtractor",
     "HistoryVecEnv",
     "PredictionReward",
+    "TeacherLoss",
     "TransformerExtractor",
     "TransformerPolicy",
     "WorldModelLoss",
@@ -50,6 +52,7 @@ _MODULE_OF = {
     "HistoryVecEnv": "vec_env.history",
     "ContrastiveLoss": "auxiliary_losses.contrastive",
     "PredictionReward": "prediction_reward",
+    "TeacherLoss": "auxiliary_losses.teacher",
     "TransformerExtractor": "extractors.transformer",
     "TransformerPolicy": "policies.transformer_policy",
     "WorldModelLoss": "auxiliary_losses.world_model",

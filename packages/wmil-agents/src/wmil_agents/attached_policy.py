@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs
 from stable_baselines3.common.utils import obs_as_tensor
@@ -23,6 +24,8 @@ class _Capture:
     more: list[Observations]
     features: Tensor = field(init=False)
     """Of the batch, then of what was added."""
+    log_probs: Tensor | None = None
+    """Of every action, for the batch, where actions are `Discrete`."""
 
 
 class AttachedPolicy(AuxiliaryHeads):
@@ -69,9 +72,11 @@ class AttachedPolicy(AuxiliaryHeads):
         self._capture = _Capture(more + [future.observations for future in drawn.values()])
         try:
             values, log_prob, entropy = plain.evaluate_actions(obs, actions, *args, **kwargs)
-            features = self._capture.features
+            features, log_probs = self._capture.features, self._capture.log_probs
         finally:
             self._capture = None
+        if minibatch.action_scores is not None and log_probs is not None:
+            transitions = replace(transitions, action_scores=minibatch.action_scores, log_probs=pick(log_probs))
         if replayed is not None:
             transitions = transitions.followed_by(replayed)
         sizes = [len(transitions.actions) - n_rows, *(len(future.rows) for future in drawn.values())]
@@ -100,6 +105,14 @@ class AttachedPolicy(AuxiliaryHeads):
             return tuple(part[:n_rows] for part in features)
         capture.features = features
         return features[:n_rows]
+
+    def _get_action_dist_from_latent(self, *args: Any, **kwargs: Any) -> Any:
+        plain: Any = super()  # as for evaluate_actions
+        distribution = plain._get_action_dist_from_latent(*args, **kwargs)
+        capture = self._capture
+        if capture is not None and capture.log_probs is None and isinstance(self.action_space, spaces.Discrete):
+            capture.log_probs = distribution.distribution.logits  # normalised by torch; the object may change later
+        return distribution
 
     def _replay(self, n_rows: int, like: Tensor) -> Transitions | None:
         """So many transitions from the memory, actions in the form of `like`; None if there is nothing to replay."""

@@ -107,6 +107,8 @@ class AttachedAlgorithm(OnPolicyAlgorithm):
         super().train()
         for name, value in policy.update_metrics().items():
             self.logger.record(f"train/{name}", value)
+        if any(loss.asks_action_scores for loss in policy.active_losses):
+            self.logger.record("train/uses_teacher", 1)
 
     @classmethod
     def load(cls, *args: Any, **kwargs: Any) -> Self:
@@ -157,4 +159,6 @@ def _record(model: OnPolicyAlgorithm) -> None:
     if model.env is not None:
         if not isinstance(model.env, NextObservationRecorder):
             model.env = NextObservationRecorder(model.env)
+        assert isinstance(model.policy, AttachedPolicy)
+        model.env.asks_action_scores = any(loss.asks_action_scores for loss in model.policy.auxiliary_losses)
         buffer.recorder = model.env

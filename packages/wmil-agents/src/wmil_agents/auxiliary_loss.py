@@ -44,6 +44,10 @@ class Transitions:
     """Where the step led; at the end of an episode the terminal observation, never the next episode's first."""
     futures: Futures | None = None
     """Later steps, for a loss whose `futures` asks for some."""
+    action_scores: Tensor | None = None
+    """(B, n_actions) what the parent says of every action, for a loss that `asks_action_scores`."""
+    log_probs: Tensor | None = None
+    """(B, n_actions) the policy's log-probabilities, before any mask, for the same; of the minibatch's own rows."""
 
     def first(self, n_rows: int) -> Transitions:
         """The first rows."""
@@ -104,6 +108,11 @@ class AuxiliaryLoss(ABC):
     def futures(self) -> FutureDraw | None:
         """Later observations of the minibatch's episodes to look at; None for a loss that needs none."""
         return None
+
+    @property
+    def asks_action_scores(self) -> bool:
+        """Whether it must be told the parent's score of every action, which makes the parent a teacher."""
+        return False
 
     def check_env(self, env: VecEnv) -> None:  # noqa: B027  # most losses accept every environment
         """Raises `ValueError` where this loss can learn nothing from the environment."""

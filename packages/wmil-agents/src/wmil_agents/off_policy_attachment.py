@@ -76,6 +76,11 @@ def _check(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:
                 f"the {loss.name} loss compares a step with a later one of its rollout, and {type(model).__name__} "
                 "replays single steps: use it with PPO, A2C or REINFORCE"
             )
+        if loss.asks_action_scores:
+            raise ValueError(
+                f"the {loss.name} loss needs the scores of all actions, which a replay buffer does not keep: use it "
+                "with PPO, A2C or REINFORCE"
+            )
         if model.env is not None:
             loss.check_env(model.env)
 

@@ -45,6 +45,8 @@ class Minibatch:
     next_observations: Tensor | dict[str, Tensor] | None = None
     real: Tensor | None = None
     """Which rows of `observations` are steps; the others fill up sequences and have no `next_observations`."""
+    action_scores: Tensor | None = None
+    """The parent's scores of every action, where the recorder asks for them."""
     memory: TransitionMemory | None = None
     """What was seen before, where somebody wants to learn from it again."""
     wanted_futures: Mapping[str, FutureDraw] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class NextObservations(RolloutBuffer):
             if isinstance(observations, dict)
             else np.zeros_like(observations)
         )
+        self.action_scores: NDArray[np.float32] | None = None
         self._is_flat = False
 
     def add(self, *args: Any, **kwargs: Any) -> None:
@@ -89,6 +92,11 @@ class NextObservations(RolloutBuffer):
         else:
             assert isinstance(recorded, np.ndarray)
             self.next_observations[step] = recorded.reshape(self.next_observations[step].shape)
+        scores = self.recorder.action_scores
+        if scores is not None:
+            if self.action_scores is None:
+                self.action_scores = np.zeros((self.buffer_size, *scores.shape), dtype=np.float32)
+            self.action_scores[step] = scores
         if self.minibatch is not None and self.minibatch.memory is not None:
             at_step = [_map(lambda rows: rows[step], arrays) for arrays in (self.observations, self.next_observations)]
             self.minibatch.memory.add(at_step[0], self.actions[step], at_step[1])
@@ -113,6 +121,8 @@ class NextObservations(RolloutBuffer):
         if not self._is_flat:
             self.next_observations = _map(self.swap_and_flatten, self.next_observations)
             self._n_later = self._steps_left()
+            if self.action_scores is not None:
+                self.action_scores = self.swap_and_flatten(self.action_scores)
             self._is_flat = True
         samples = super()._get_samples(batch_inds, *args, **kwargs)
         minibatch = self.minibatch
@@ -121,6 +131,8 @@ class NextObservations(RolloutBuffer):
             mask = getattr(samples, "mask", None)  # sb3-contrib's recurrent buffers have one
             minibatch.real = None if mask is None else mask > 0.5
             minibatch.next_observations = _map(lambda rows: self.to_torch(rows[batch_inds]), self.next_observations)
+            scores = self.action_scores
+            minibatch.action_scores = None if scores is None else self.to_torch(scores[batch_inds])
             minibatch.futures = {
                 name: self._draw_futures(wanted, batch_inds, minibatch.rng)
                 for name, wanted in minibatch.wanted_futures.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
@@ -20,6 +21,10 @@ class NextObservationRecorder(VecEnvWrapper):
         super().__init__(venv)
         self.next_observations: VecEnvObs | None = None
         """The batch of true next observations; None before the first step."""
+        self.asks_action_scores = False
+        """Whether to ask before each step what the parent says of every action."""
+        self.action_scores: NDArray[np.float64] | None = None
+        """The answer (n_envs, n_actions)."""
         # A wrapper such as VecNormalize rewrites the terminal observations inside the dicts, not in the batch.
         inner = venv
         while isinstance(inner, VecMonitor):
@@ -30,6 +35,14 @@ class NextObservationRecorder(VecEnvWrapper):
         """Resets the environments; there is no next observation yet."""
         self.next_observations = None
         return self.venv.reset()
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """As ever; asks for the scores of all actions first, if that is wanted."""
+        if self.asks_action_scores:
+            batch_scores = getattr(self.venv, "action_scores", None)  # BatchVecEnv's, however deep it is wrapped
+            answer = self.venv.env_method("action_scores") if batch_scores is None else batch_scores()
+            self.action_scores = np.asarray(answer, dtype=np.float64)
+        super().step_async(actions)
 
     def step_wait(self) -> VecEnvStepReturn:
         """The wrapped environment's step, unchanged."""
