@@ -25,7 +25,7 @@ def shared() -> nn.Sequential:
 
 def test_each_module_is_listed_once_in_the_order_of_torch() -> None:
     network = shared()
-    assert modules_of(network) == list(network.modules())
+    assert list(modules_of(network)) == list(network.modules())
 
 
 def test_the_mode_reaches_every_module_and_those_with_their_own_way_are_asked() -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from wmil_agents.extractors.transformer import TransformerExtractor
 from wmil_agents.policies.categorical_table import CategoricalTable
 from wmil_agents.policies.distinct_observations import DistinctObservations
-from wmil_agents.policies.module_list import modules_of, set_training
+from wmil_agents.policies.module_list import parameters_of, set_training
 from wmil_agents.policies.unchecked_categorical import UncheckedCategorical
 
 ACTION_GAIN = 0.01
@@ -113,9 +113,7 @@ class TransformerPolicy(ActorCriticPolicy):
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
         """As ever, but quickly: an algorithm lists them at every update to clip their gradient."""
-        modules = modules_of(self) if recurse else [self]
-        listed = (parameter for module in modules for parameter in module._parameters.values() if parameter is not None)
-        return iter(dict.fromkeys(listed))
+        return parameters_of(self) if recurse else super().parameters(recurse=False)
 
     def set_training_mode(self, mode: bool) -> None:
         """As ever, but quickly: an algorithm sets it twice an update."""
