@@ -8,7 +8,7 @@ import pytest
 
 from wmil_envs.attribute import Attribute
 from wmil_envs.bank import Bank
-from wmil_envs.oracle import Exact, Unavailable, compute_oracle
+from wmil_envs.oracle import Estimated, Exact, Unavailable, compute_oracle, plain_quantity
 from wmil_envs.outcomes import outcome_probabilities, prediction_error, prediction_floors, skill
 
 WORLDS = [
@@ -188,6 +188,19 @@ def test_the_steps_left_can_be_foreseen_where_they_are_shown(env_id: str) -> Non
         assert list(env.oracle.world_model_floor) == names
         assert ("steps_left" in names) == time_aware
         assert all(float(floor) == 0.0 for floor in env.oracle.world_model_floor.values())
+
+
+def test_figures_are_numbers_that_know_where_they_come_from() -> None:
+    import pickle
+
+    exact, estimated = Exact(0.125), Estimated(0.5, 100, (0.4, 0.6))
+    assert exact < 0.2 < estimated
+    assert f"{exact:.2f} {estimated * 2:.1f}" == "0.12 1.0"
+    assert (str(exact), str(estimated)) == ("0.125", "0.5 [0.4, 0.6] (n=100)")
+    for figure in (exact, estimated):
+        again = pickle.loads(pickle.dumps(figure))
+        assert (type(again), repr(again)) == (type(figure), repr(figure))
+    assert plain_quantity(estimated) == {"kind": "estimated", "value": 0.5, "n": 100, "interval": [0.4, 0.6]}
 
 
 def test_an_oracle_can_be_read() -> None:

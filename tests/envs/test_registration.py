@@ -89,13 +89,21 @@ def test_an_unknown_argument_is_refused_with_the_nearest_one(row) -> None:
         ({"level": 9}, "has the levels 0 .* not 9"),
         ({"level": 0, "curriculum": "mastery"}, "a level or a curriculum, not both"),
         ({"curriculum": "luck"}, "a curriculum is one of mastery, uniform, not 'luck'"),
-        ({"curriculum": {"kind": "mastery", "treshold": 1}}, "does not take these arguments"),
+        ({"curriculum": {"kind": "mastery", "treshold": 1}}, "takes no argument 'treshold'; did you mean 'threshold'"),
         ({"parent": "nobody"}, "a parent is one of rule, noisy, recorded, not 'nobody'"),
         ({"parent": {"kind": "noisy"}}, "takes \\['flip'\\], not \\[\\]"),
         ({"obs": "pixels"}, "obs must be one of attributes, onehot, dict, not 'pixels'"),
         ({"info": "all"}, "info must be one of lean, full, not 'all'"),
         ({"reward_weights": (1, 2)}, "must be three finite numbers"),
         ({"reward_weights": 3}, "must be three finite numbers"),
+        ({"reward_weights": "a"}, "must be three finite numbers"),
+        ({"curriculum": {"kind": "mastery", "window": "a"}}, "window must be an integer, not 'a'"),
+        ({"curriculum": {"kind": "mastery", "threshold": "a"}}, r"threshold must be in \(0, 1\], not 'a'"),
+        ({"curriculum": {"kind": "mastery", "replay": None}}, r"replay must be in \[0, 1\), not None"),
+        ({"parent": {"kind": "noisy", "flip": None}}, "flip must be a probability, not None"),
+        ({"parent": {"kind": "recorded", "path": 3}}, "must be a path, not 3"),
+        ({"time_aware": "yes"}, "time_aware must be True or False, not 'yes'"),
+        ({"horizon": 2**40}, "horizon must be at most 1,000,000"),
         ({"horizon": 2.0}, r"horizon must be an integer, not 2\.0"),
         ({"horizon": True}, "horizon must be an integer, not True"),
         ({"horizon": "2"}, "horizon must be an integer, not '2'"),
@@ -133,6 +141,21 @@ def test_bad_vector_arguments_are_refused_in_a_sentence(env_id: str, arguments: 
 def test_a_single_env_refuses_arguments_of_vector_envs(env_id: str, name: str) -> None:
     with pytest.raises(TypeError, match=f"{name} is an argument of a vector env"):
         gym.make(env_id, **{name: 1})
+
+
+def test_misspelt_arguments_of_the_shell_are_recognised_too(env_id: str) -> None:
+    for wrong, right in (
+        ("group_sise", "group_size"),
+        ("autoreset_mod", "autoreset_mode"),
+        ("render_mod", "render_mode"),
+    ):
+        with pytest.raises(TypeError, match=f"did you mean '{right}'"):
+            gym.make_vec(env_id, num_envs=2, **{wrong: 1})
+
+
+def test_a_world_too_large_for_tables_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"has 10,000,000,000 questions .* make it smaller"):
+        gym.make("WMIL/PatternEcho-v0", n_symbols=100_000)
 
 
 def test_integers_of_every_kind_make_the_same_env(env_id: str) -> None:

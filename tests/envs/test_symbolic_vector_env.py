@@ -14,6 +14,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from scipy.stats import chisquare
 
+from wmil_envs import rendering
+
 WORLDS: list[dict[str, Any]] = [
     {},
     {"level": 0},
@@ -279,6 +281,7 @@ def test_a_partial_reset_leaves_the_other_envs_where_they_are(env_id: str) -> No
     ("options", "sentence"),
     [
         ({"instnce": 1}, "options instance, level and reset_mask"),
+        (3, "options must be a dict, not 3"),
         ({"instance": 10**6}, "option instance must be at least 0 and below"),
         ({"instance": -1}, "option instance must be at least 0 and below"),
         ({"instance": 0.5}, "option instance must be an integer"),
@@ -400,6 +403,8 @@ def test_a_state_dict_is_json_and_arrays(env_id: str) -> None:
 def test_a_foreign_state_is_refused(env_id: str) -> None:
     env, other = gym.make_vec(env_id, num_envs=2), gym.make_vec(env_id, num_envs=3)
     env.reset(seed=0)
+    with pytest.raises(ValueError, match="this is no state of an environment"):
+        other.load_state_dict({})
     with pytest.raises(ValueError, match="num_envs 2, this one has 3"):
         other.load_state_dict(env.state_dict())
     others: dict[str, Any] = {
@@ -473,6 +478,10 @@ def test_frames_of_a_vector_env_have_one_shape(env_id: str) -> None:
     frames += env.render()
     assert {frame.shape for frame in frames} == {frames[0].shape}
     assert frames[0].dtype == np.uint8
+    observation = env.unwrapped.world.observation
+    for row in env.unwrapped._engine.rows:
+        widest = max(len(line) for line in rendering.ansi(observation.label(row)).splitlines())
+        assert widest <= observation.widest_row
     text = gym.make_vec(env_id, num_envs=1, render_mode="ansi")
     text.reset(seed=0)
     assert text.unwrapped.attributes[0].name in text.render()[0]

@@ -119,14 +119,24 @@ class Bank:
         return 1.0 if self.successor_probabilities is None else self.successor_probabilities
 
 
+MAX_CELLS = 50_000_000
+"""The most (instance, action) cells that are compiled: some gigabytes of tables."""
+
+
 def compile_bank(task: Task, parent: Parent) -> Bank:
     """Ask the parent about every instance and every action of the task, once.
 
     Raises:
-        ValueError: the parent leaves the set of instances, or scores outside [0, 1].
+        ValueError: the world is too large, or the parent leaves the set of instances or scores outside [0, 1].
     """
     per_level = [parent.instances(level) for level in range(len(task.levels))]
     instances, places = np.unique(np.concatenate(per_level), axis=0, return_inverse=True)
+    n_cells = len(instances) * task.n_actions
+    if n_cells > MAX_CELLS:
+        raise ValueError(
+            f"{task} has {n_cells:,} questions (instances times actions), more than the {MAX_CELLS:,} that fit into "
+            "tables: make it smaller"
+        )
     borders = np.cumsum([len(states) for states in per_level])[:-1]
     levels = tuple(np.split(places.reshape(-1).astype(np.int64), borders))
 

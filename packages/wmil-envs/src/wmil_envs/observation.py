@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from wmil_envs import rendering
 from wmil_envs.attribute import Attribute, AttributeSpace
 from wmil_envs.bank import Bank
 
@@ -98,8 +99,9 @@ class Observation:
 
     @property
     def widest_row(self) -> int:
-        """Characters of the longest "name  label" row, so that all pictures of one env have one size."""
-        return max(len(a.name) + 2 + max(len(a.label(v)) for v in range(a.n_values)) for a in self.attributes)
+        """Characters of the widest possible picture, so that all pictures of one env have one size."""
+        longest_label = max(len(a.label(value)) for a in self.attributes for value in range(a.n_values))
+        return max(len(a.name) for a in self.attributes) + rendering.GAP + longest_label
 
     def prompt(self, row: Rows) -> str:
         """One row (n_columns,) as text for a language model that plays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,32 +13,50 @@ from wmil_envs.bank import Bank, Floats
 from wmil_envs.outcomes import MIN_PREDICTABLE, outcome_probabilities, prediction_floors
 
 
-@dataclass(frozen=True)
-class Exact:
-    """A number computed without sampling."""
+class Exact(float):
+    """A number computed without sampling; wherever a float is expected it is one."""
 
-    value: float
+    __match_args__ = ("value",)
 
-    def __float__(self) -> float:
-        return self.value
+    @property
+    def value(self) -> float:
+        """The plain number."""
+        return float(self)
+
+    def __repr__(self) -> str:
+        return f"Exact({float(self)!r})"
 
     def __str__(self) -> str:
-        return f"{self.value:.4g}"
+        return f"{float(self):.4g}"
 
 
-@dataclass(frozen=True)
-class Estimated:
-    """A mean over `n` episodes with its 95 % confidence interval."""
+class Estimated(float):
+    """A mean over `n` episodes with its 95 % confidence interval; wherever a float is expected it is the mean."""
 
-    value: float
+    __match_args__ = ("value", "n", "interval")
+
+    def __new__(cls, value: float, n: int, interval: tuple[float, float]) -> Self:
+        """The mean, the number of episodes and the interval."""
+        estimate = super().__new__(cls, value)
+        estimate.n, estimate.interval = n, interval
+        return estimate
+
     n: int
     interval: tuple[float, float]
 
-    def __float__(self) -> float:
-        return self.value
+    @property
+    def value(self) -> float:
+        """The mean as a plain number."""
+        return float(self)
+
+    def __getnewargs__(self) -> tuple[float, int, tuple[float, float]]:  # type: ignore[override]  # for pickles
+        return (float(self), self.n, self.interval)
+
+    def __repr__(self) -> str:
+        return f"Estimated({float(self)!r}, n={self.n}, interval={self.interval})"
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.interval[0]:.4g}, {self.interval[1]:.4g}] (n={self.n})"
+        return f"{float(self):.4g} [{self.interval[0]:.4g}, {self.interval[1]:.4g}] (n={self.n})"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def checked_weights(weights: Sequence[float]) -> RewardVector:
     """
     try:
         values = [float(weight) for weight in weights]
-    except TypeError:
+    except (TypeError, ValueError):
         values = []
     if len(values) != 3 or not np.isfinite(values).all():
         raise ValueError(f"reward_weights must be three finite numbers (goal, pred, cons), not {weights!r}")

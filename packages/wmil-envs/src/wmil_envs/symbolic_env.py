@@ -105,7 +105,7 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
 
     def _reset_batch(self, seed: int | None, options: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
-        if options and "reset_mask" in options:
+        if isinstance(options, dict) and "reset_mask" in options:
             raise ValueError("reset_mask is an option of vector envs")
         self._catch_up()
         if seed is None and not self._batch.is_seeded:

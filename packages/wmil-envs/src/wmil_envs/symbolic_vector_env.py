@@ -103,6 +103,8 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
             ValueError: an unknown option, instance or level, or a mask in another autoreset mode.
         """
         super().reset(seed=seed)
+        if options is not None and not isinstance(options, dict):
+            raise ValueError(f"options must be a dict, not {options!r}")
         engine, options = self._engine, dict(options or {})
         resets = self._checked_mask(options.pop("reset_mask", None))
         instance, level = options.pop("instance", None), options.pop("level", None)
@@ -257,6 +259,8 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
         Raises:
             ValueError: the state is of an env made with other arguments, which are named.
         """
+        if "made_with" not in state:
+            raise ValueError("this is no state of an environment: it does not say what it was made with")
         for name, own in self._made_with().items():
             given = state["made_with"][name]
             if given != own:

@@ -18,6 +18,9 @@ States = npt.NDArray[np.int32]
 Actions = npt.NDArray[np.int64]
 
 
+MAX_HORIZON = 1_000_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
     """A finite family of questions, each with exactly one correct answer.
@@ -40,6 +43,8 @@ class Task(ABC):
 
     def __post_init__(self) -> None:
         self._set(horizon=checked_integer("horizon", self.horizon, 1))
+        if self.horizon > MAX_HORIZON:
+            raise ValueError(f"horizon must be at most {MAX_HORIZON:,}, not {self.horizon:,}")
         if self.dynamics not in DYNAMICS:
             raise ValueError(f"dynamics must be one of {', '.join(DYNAMICS)}, not {self.dynamics!r}")
         if self.alphabet is not None:

@@ -52,6 +52,9 @@ class World:
         self.task = _make_task(task, task_arguments)
         if info not in get_args(InfoForm):
             raise ValueError(f"info must be one of {', '.join(get_args(InfoForm))}, not {info!r}")
+        for name, switch in (("time_aware", time_aware), ("reveals_all_actions", reveals_all_actions)):
+            if not isinstance(switch, bool):
+                raise ValueError(f"{name} must be True or False, not {switch!r}")
         if level is not None and curriculum is not None:
             raise ValueError("give a level or a curriculum, not both: a curriculum chooses the levels")
         self.level = self.task.level_index(level)
@@ -152,6 +155,9 @@ class InWorld:
         return self.world.horizon
 
 
+_NOT_FOR_IDS = ("task", "bank", "task_arguments")
+
+
 def _make_task(task: Task | str, arguments: dict[str, Any]) -> Task:
     if isinstance(task, Task):
         if arguments:
@@ -162,7 +168,8 @@ def _make_task(task: Task | str, arguments: dict[str, Any]) -> Task:
     known = [field.name for field in fields(task_class)]
     for argument in arguments:
         if argument not in known:
-            known += [parameter.name for parameter in signature(World).parameters.values()][1:-1]
+            known += [parameter for parameter in signature(World).parameters if parameter not in _NOT_FOR_IDS]
+            known += ["render_mode", "num_envs", "group_size", "autoreset_mode"]
             near = difflib.get_close_matches(argument, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(sorted(known))}"
             raise TypeError(f"{task_class.name} takes no argument {argument!r}{hint}")

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wmil_envs.curriculum import Curriculum, Levels
+from wmil_envs.integer import checked_integer
 
 _Z95 = 1.959963984540054
 _RULES = ("mean", "wilson")
@@ -31,14 +32,13 @@ class MasteryCurriculum(Curriculum):
         self, n_levels: int, threshold: float = 0.8, window: int = 100, rule: str = "mean", replay: float = 0.0
     ) -> None:
         super().__init__(n_levels)
-        if not 0.0 < threshold <= 1.0:
-            raise ValueError(f"threshold must be in (0, 1], not {threshold}")
-        if window < 1:
-            raise ValueError(f"window must be at least 1 episode, not {window}")
+        if not _is_number(threshold) or not 0.0 < threshold <= 1.0:
+            raise ValueError(f"threshold must be in (0, 1], not {threshold!r}")
+        window = checked_integer("window", window, 1)
         if rule not in _RULES:
             raise ValueError(f"rule must be one of {', '.join(_RULES)}, not {rule!r}")
-        if not 0.0 <= replay < 1.0:
-            raise ValueError(f"replay must be in [0, 1), not {replay}")
+        if not _is_number(replay) or not 0.0 <= replay < 1.0:
+            raise ValueError(f"replay must be in [0, 1), not {replay!r}")
         self.threshold, self.window, self.rule, self.replay = threshold, window, rule, replay
         self.level = 0
         self._scores: deque[float] = deque(maxlen=window)
@@ -84,3 +84,7 @@ class MasteryCurriculum(Curriculum):
             raise ValueError(f"the curriculum has {self.n_levels} levels, so it cannot be at level {state['level']}")
         self.level, self._sum = state["level"], state["sum"]
         self._scores = deque(state["scores"], maxlen=self.window)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.floating)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from wmil_envs.curricula.mastery import MasteryCurriculum
@@ -33,7 +35,10 @@ def make_curriculum(specification: CurriculumSpecification, n_levels: int) -> Cu
     kind = arguments.pop("kind", None)
     if not isinstance(kind, str) or kind not in CURRICULA:
         raise ValueError(f"a curriculum is one of {', '.join(CURRICULA)}, not {kind!r}")
-    try:
-        return CURRICULA[kind](n_levels, **arguments)
-    except TypeError as error:
-        raise ValueError(f"the curriculum {kind!r} does not take these arguments: {error}") from error
+    known = list(signature(CURRICULA[kind]).parameters)[1:]
+    for argument in arguments:
+        if argument not in known:
+            near = difflib.get_close_matches(argument, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(known) or 'none'}"
+            raise ValueError(f"the curriculum {kind!r} takes no argument {argument!r}{hint}")
+    return CURRICULA[kind](n_levels, **arguments)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from wmil_envs.parent import Parent, Scores
 from wmil_envs.task import Actions, States
 
@@ -15,10 +17,10 @@ class NoisyParent:
     """
 
     def __init__(self, parent: Parent, flip: Any) -> None:
-        if isinstance(flip, str) or not 0.0 <= flip <= 1.0:
+        if not isinstance(flip, int | float | np.floating) or not 0.0 <= flip <= 1.0:
             raise ValueError(f"flip must be a probability, not {flip!r}")
         self.parent = parent
-        self.flip = flip * (1.0 - parent.flip) + parent.flip * (1.0 - flip)
+        self.flip = float(flip * (1.0 - parent.flip) + parent.flip * (1.0 - flip))
         self._own_flip = flip
 
     def instances(self, level: int) -> States:

@@ -30,6 +30,8 @@ class RecordedParent:
     def __init__(self, parent: Parent, task: Task, path: str | PathLike[str]) -> None:
         self.parent = parent
         self.flip = parent.flip
+        if not isinstance(path, str | PathLike):
+            raise ValueError(f"the path of a recorded parent must be a path, not {path!r}")
         self.path = Path(path)
         self._scores = _read(self.path, _signature(task))
 

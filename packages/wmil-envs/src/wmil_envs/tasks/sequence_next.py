@@ -52,7 +52,8 @@ class SequenceNext(Task):
     ## Oracles
 
     For one step and the rule parent: random return 1 / n_symbols and optimal return 1 at every level. What is visible
-    decides the answer, so the best memoryless return is 1 too, but for the level with the hidden rule, where it is 1/2.
+    decides the answer, so the best memoryless return is 1 too, but for the level with the hidden rule, where it is 1/2:
+    "optimal" knows the whole state, hidden parts included.
 
     ## Arguments
 
