@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wmil_agents.attachment import attach
     from wmil_agents.auxiliary_loss import AuxiliaryLoss
     from wmil_agents.auxiliary_losses.contrastive import ContrastiveLoss
+    from wmil_agents.auxiliary_losses.latent_world_model import LatentWorldModelLoss
     from wmil_agents.auxiliary_losses.teacher import TeacherLoss
     from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
     from wmil_agents.evaluation.evaluate import evaluate
@@ -33,6 +34,7 @@ __all__ = [
     "ContrastiveLoss",
     "HistoryExtractor",
     "HistoryVecEnv",
+    "LatentWorldModelLoss",
     "PredictionReward",
     "TeacherLoss",
     "TransformerExtractor",
@@ -51,6 +53,7 @@ _MODULE_OF = {
     "HistoryExtractor": "extractors.history",
     "HistoryVecEnv": "vec_env.history",
     "ContrastiveLoss": "auxiliary_losses.contrastive",
+    "LatentWorldModelLoss": "auxiliary_losses.latent_world_model",
     "PredictionReward": "prediction_reward",
     "TeacherLoss": "auxiliary_losses.teacher",
     "TransformerExtractor": "extractors.transformer",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
+from wmil_agents.auxiliary_loss import AuxiliaryLoss, Observations, Transitions
 from wmil_agents.buffers.next_observation_buffer import Minibatch
 from wmil_agents.losses.carry_loss import carry_loss
 from wmil_agents.policies.transformer_policy import TransformerPolicy
@@ -29,6 +32,8 @@ class AuxiliaryHeads(BasePolicy):
     auxiliary_losses: tuple[AuxiliaryLoss, ...]
     auxiliary_heads: nn.ModuleDict
     """The heads, by the names of their losses."""
+    auxiliary_targets: nn.ModuleDict
+    """Moving averages of the extractor, for the losses that want one."""
     minibatch: Minibatch
     is_connected = False
     """Whether an algorithm tells this policy what its buffer yields; `attach` sees to it."""
@@ -58,6 +63,8 @@ class AuxiliaryHeads(BasePolicy):
             self.check_budget(sum(parameter.numel() for parameter in heads.parameters()))
         self.auxiliary_losses = tuple(losses)
         self.auxiliary_heads = heads
+        averages = {loss.name: copy.deepcopy(extractor) for loss in losses if loss.target_momentum}
+        self.auxiliary_targets = nn.ModuleDict(averages).requires_grad_(False)
         self.learning_optimizer.param_groups[0]["params"].extend(heads.parameters())
         self.minibatch = Minibatch()
         self.start_update(1.0)
@@ -86,6 +93,8 @@ class AuxiliaryHeads(BasePolicy):
 
     def carried(self, values: Tensor, loss: AuxiliaryLoss, features: Tensor, transitions: Transitions) -> Tensor:
         """The values, carrying the weighted loss of these transitions into the backward pass; its metrics are kept."""
+        if loss.target_momentum is not None:
+            transitions = replace(transitions, next_features=self._next_features(loss, transitions.next_observations))
         amount, metrics = loss.loss(self.auxiliary_heads[loss.name], features, transitions)
         weighted = self._scales[loss.name] * amount
         if loss.log_grad_norm:
@@ -93,6 +102,22 @@ class AuxiliaryHeads(BasePolicy):
         for name, number in {"loss": amount, **metrics}.items():
             self._metrics.setdefault(f"{loss.name}_{name}", []).append(number.detach())
         return carry_loss(values, weighted)
+
+    @torch.no_grad()
+    def _next_features(self, loss: AuxiliaryLoss, observations: Observations) -> Tensor:
+        """The features of next observations, by the extractor or by its moving average, which moves on first."""
+        extractor: nn.Module = self.learning_extractor
+        if loss.target_momentum:
+            average = self.auxiliary_targets[loss.name]
+            for mine, theirs in zip(average.parameters(), extractor.parameters(), strict=True):
+                mine.lerp_(theirs, 1.0 - loss.target_momentum)
+            for kept, current in zip(average.buffers(), extractor.buffers(), strict=True):
+                kept.copy_(current)
+            extractor = average
+        if not getattr(extractor, "takes_raw_observations", False):
+            observations = preprocess_obs(observations, self.observation_space, self.normalize_images)
+        features: Tensor = extractor(observations)
+        return features
 
     def _grad_norm(self, weighted: Tensor) -> Tensor:
         """The norm of the weighted loss's gradient with respect to the policy's own parameters, heads left out."""

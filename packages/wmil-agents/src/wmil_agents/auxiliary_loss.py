@@ -48,6 +48,8 @@ class Transitions:
     """(B, n_actions) what the parent says of every action, for a loss that `asks_action_scores`."""
     log_probs: Tensor | None = None
     """(B, n_actions) the policy's log-probabilities, before any mask, for the same; of the minibatch's own rows."""
+    next_features: Tensor | None = None
+    """(B, features_dim) of the next observations, without gradient, for a loss with a `target_momentum`."""
 
     def first(self, n_rows: int) -> Transitions:
         """The first rows."""
@@ -107,6 +109,14 @@ class AuxiliaryLoss(ABC):
     @property
     def futures(self) -> FutureDraw | None:
         """Later observations of the minibatch's episodes to look at; None for a loss that needs none."""
+        return None
+
+    @property
+    def target_momentum(self) -> float | None:
+        """Momentum of the moving average of the extractor that gives the next observations' features.
+
+        0 for the extractor itself; None for a loss that needs no such features.
+        """
         return None
 
     @property
