@@ -4,7 +4,8 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from wmil_agents.extractors.transformer import TransformerExtractor, masked_mean
+from wmil_agents.extractors.transformer import TransformerExtractor, masked_mean, without_absent
+from wmil_agents.networks.transformer import Transformer
 from wmil_envs.attribute import Attribute, AttributeSpace
 
 ATTRIBUTES = (Attribute("symbol", 4), Attribute("last_action", 5, optional=True), Attribute("shape", 3))
@@ -117,3 +118,28 @@ def test_the_masked_mean_is_the_mean_of_what_is_present() -> None:
 def test_an_unknown_readout_is_refused() -> None:
     with pytest.raises(ValueError, match="mean, query, max, concat, not 'last'"):
         extractor(readout="last")
+
+
+@pytest.mark.parametrize("gone", [[3], [1], [2, 3], [1, 3]])
+def test_columns_that_no_row_has_are_left_out_and_change_nothing(gone: list[int]) -> None:
+    torch.manual_seed(0)
+    transformer = Transformer(16, 2, 2)
+    tokens, present = torch.randn(5, 4, 16), torch.ones(5, 4, dtype=torch.bool)
+    present[:, gone] = False
+    kept = [column for column in range(4) if column not in gone]
+    fewer, without_gap = without_absent(tokens, present)
+    assert without_gap is None
+    assert torch.equal(fewer, tokens[:, kept])
+    expected = transformer(tokens, present)[:, kept]
+    torch.testing.assert_close(transformer(fewer, without_gap), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_columns_that_some_row_has_stay_and_so_does_everything_where_there_is_only_the_query() -> None:
+    tokens, present = torch.randn(2, 3, 16), torch.tensor([[True, True, False], [True, False, True]])
+    fewer, still = without_absent(tokens, present)
+    assert fewer is tokens
+    assert still is present
+    only_query = torch.tensor([[True, False, False]] * 2)
+    fewer, still = without_absent(tokens, only_query)
+    assert fewer is tokens
+    assert still is only_query
