@@ -74,7 +74,7 @@ def test_a_positive_is_a_later_step_of_the_anchors_own_episode(algorithm: str) -
     model = A2C(TransformerPolicy, env_of("counter"), **kwargs)
     if algorithm == "ppo":
         model = PPO(TransformerPolicy, env_of("counter"), batch_size=32, n_epochs=2, **kwargs)  # type: ignore[assignment]
-    attach(model, [Watched(), WorldModelLoss()]).learn(256)
+    attach(model, [Watched(n_pairs=16), WorldModelLoss()]).learn(256)
     offsets = []
     for transitions in SEEN:
         futures = transitions.futures

@@ -34,7 +34,7 @@ class ContrastiveLoss(AuxiliaryLoss):
 
     scale: float | Callable[[float], float] = 0.1
     """Weight of the loss, a number or a function of the progress remaining; at 0 nothing is computed."""
-    n_pairs: int = 16
+    n_pairs: int = 8
     """Most pairs per minibatch; each costs the forward and backward pass of one row more."""
     discount: float = 0.9
     """How much rarer each further step ahead is drawn, in (0, 1); of the steps ahead 1 / (1 - discount) is the mean."""
