@@ -29,7 +29,7 @@ def test_streams_and_seeds_differ() -> None:
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 14, 100, 1024])
 def test_a_block_holds_the_same_draws_as_single_counters(n: int) -> None:
     keys = seeding.env_keys(1, 5, 0)
-    block = seeding.block_below(keys, 8, 16, n)
+    block = seeding.block_below(keys, 8, 16, n, out=np.full((16, 5), -1))
     for row, counter in zip(block, range(8, 24), strict=True):
         np.testing.assert_array_equal(row, seeding.below(keys, np.asarray(counter), np.asarray(n)))
     mixed = seeding.below(keys, np.arange(8, 13), np.array([n, 3, n, 8, n]))

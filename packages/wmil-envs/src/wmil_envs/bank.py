@@ -130,7 +130,7 @@ def compile_bank(task: Task, parent: Parent) -> Bank:
         ValueError: the world is too large, or the parent leaves the set of instances or scores outside [0, 1].
     """
     per_level = [parent.instances(level) for level in range(len(task.levels))]
-    instances, places = np.unique(np.concatenate(per_level), axis=0, return_inverse=True)
+    instances, places = _numbered(per_level, first=task.level_index(None))
     n_cells = len(instances) * task.n_actions
     if n_cells > MAX_CELLS:
         raise ValueError(
@@ -138,7 +138,7 @@ def compile_bank(task: Task, parent: Parent) -> Bank:
             "tables: make it smaller"
         )
     borders = np.cumsum([len(states) for states in per_level])[:-1]
-    levels = tuple(np.split(places.reshape(-1).astype(np.int64), borders))
+    levels = tuple(np.split(places, borders))
 
     states = np.repeat(instances, task.n_actions, axis=0)
     actions = np.tile(np.arange(task.n_actions), len(instances))
@@ -165,3 +165,16 @@ def compile_bank(task: Task, parent: Parent) -> Bank:
         successor_probabilities=None,
         horizon=task.horizon,
     )
+
+
+def _numbered(per_level: list[States], first: int) -> tuple[States, Integers]:
+    """Every distinct state once, and the number of each in the levels' lists, one after the other.
+
+    Those of the level `first` have the first numbers, in order: the engine then multiplies where it would have to look
+    up.
+    """
+    everything = np.concatenate([per_level[first], *per_level])
+    _, appears, place = np.unique(everything, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(appears)
+    numbers = np.argsort(order)[place.reshape(-1)]
+    return everything[appears[order]], numbers[len(per_level[first]) :]

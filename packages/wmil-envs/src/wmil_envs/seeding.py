@@ -23,8 +23,9 @@ REPLICATE_STRIDE = 65_536
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_EIGHTHS = np.uint64(1 << 63)
-"""Set in the counters of words that serve eight draws, so that no word is used in two ways."""
+_LOW = 0xFFFFFFFF
+_USE = np.array([0, 0, 0, 0, 1 << 62, 0, 0, 0, 1 << 63], dtype=np.uint64)
+"""Set in the counters of words, by the draws that they serve, so that no word is used in two ways."""
 _S30, _S27, _S31, _S32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
 
 
@@ -62,38 +63,50 @@ def uniforms(keys: Keys, counters: Counters) -> npt.NDArray[np.float64]:
 def below(keys: Keys, counters: Counters, n: Counters) -> Counters:
     """Random integers in [0, n), a function of key, counter and n; all shapes broadcast.
 
-    A 64-bit word serves eight counters where n is a power of two up to 256, and two elsewhere, with a bias below
-    n / 2^32.
+    How many counters a 64-bit word serves, `draws_per_word`, depends on n: eight where n is a power of two up to 256,
+    eight bits each; four for other n up to 256, two from each half x of 32 bits, the second from what the first leaves
+    over, x n mod 2^32, with a bias below n^2 / 2^32; two elsewhere, with a bias below n / 2^32.
     """
-    eighths = _lane(words(keys, (counters >> 3).astype(np.uint64) | _EIGHTHS), counters & 7, 8) & (n - 1)
-    halves = _lane(words(keys, counters >> 1), counters & 1, 32) & 0xFFFFFFFF
-    return np.where(draws_per_word(n) == 8, eighths, halves * n >> 32)
+    per_word = draws_per_word(n)
+    mixed = words(keys, (counters // per_word).astype(np.uint64) | _USE[per_word])
+    place = counters % per_word
+    eighth = _lane(mixed, place, 8) & (n - 1)
+    half = _lane(mixed, np.where(per_word == 4, place >> 1, place) & 1, 32) & _LOW
+    rest = np.where((per_word == 4) & (place & 1 == 1), half * n & _LOW, half)
+    return np.where(per_word == 8, eighth, rest * n >> 32)
 
 
-def block_below(keys: Keys, first: int, n_counters: int, n: int) -> Counters:
+def block_below(keys: Keys, first: int, n_counters: int, n: int, out: Counters | None = None) -> Counters:
     """`below` for the counters first, first + 1, ... at once, (n_counters, n_envs).
 
-    Both `first` and `n_counters` are multiples of `draws_per_word(n)`.
+    Both `first` and `n_counters` are multiples of `draws_per_word(n)`. With `out`, a block of the same shape, no memory
+    is asked for: a fresh block of 128 KiB or more would come from the system, page by page.
     """
     per_word = int(draws_per_word(n))
     counters = np.arange(first // per_word, (first + n_counters) // per_word, dtype=np.uint64)[:, None]
-    drawn = np.empty((n_counters, len(keys)), dtype=np.uint64)
+    mixed = words(keys, counters | _USE[per_word])
+    drawn = np.empty((n_counters, len(keys)), dtype=np.uint64) if out is None else out.view(np.uint64)
     if per_word == 8:
-        eighths = words(keys, counters | _EIGHTHS).astype("<u8", copy=False).view(np.uint8) & np.uint8(n - 1)
+        eighths = mixed.astype("<u8", copy=False).view(np.uint8) & np.uint8(n - 1)
         lanes = eighths.reshape(len(counters), len(keys), 8).transpose(0, 2, 1)
         np.copyto(drawn.reshape(lanes.shape), lanes)
-    else:
-        mixed = words(keys, counters)
-        np.bitwise_and(mixed, np.uint64(0xFFFFFFFF), out=drawn[0::2])
-        np.right_shift(mixed, _S32, out=drawn[1::2])
-        drawn *= np.uint64(n)
-        drawn >>= _S32
+        return drawn.view(np.int64)
+    range_, low, shift = np.uint64(n), np.uint64(_LOW), np.uint64(32)
+    for half in range(2):
+        last = drawn[(half + 1) * per_word // 2 - 1 :: per_word]
+        np.right_shift(mixed, shift, out=last) if half else np.bitwise_and(mixed, low, out=last)
+        last *= range_
+        if per_word == 4:
+            np.right_shift(last, shift, out=drawn[2 * half :: per_word])
+            last &= low
+            last *= range_
+        last >>= shift
     return drawn.view(np.int64)
 
 
 def draws_per_word(n: Any) -> Any:
-    """How many draws below n one 64-bit word serves: 8 or 2; of an int or of an array."""
-    return np.where((n & (n - 1) == 0) & (n <= 256), 8, 2)
+    """How many draws below n one 64-bit word serves: 8, 4 or 2; of an int or of an array."""
+    return np.where(n > 256, 2, np.where(n & (n - 1) == 0, 8, 4))
 
 
 def _lane(mixed: Keys, lane: Counters, bits: int) -> Counters:

@@ -12,7 +12,7 @@ from wmil_envs.world import World
 Integers = npt.NDArray[np.int64]
 
 BLOCK = 8192
-"""Draws made ahead at once, over all envs: their rows stay within 128 KiB, a size that memory allocators recycle."""
+"""Draws made ahead at once, over all envs, where one word's worth for every env is not more already."""
 
 
 class StartDraws:
@@ -61,7 +61,8 @@ class StartDraws:
         per_word = int(seeding.draws_per_word(n_places))
         self._first, self._level = episode - episode % per_word, level
         n_episodes = max(1, BLOCK // len(self._keys) // per_word) * per_word
-        self._places = seeding.block_below(self._keys, self._first, n_episodes, n_places)
+        reused = self._places if len(self._places) == n_episodes else None
+        self._places = seeding.block_below(self._keys, self._first, n_episodes, n_places, out=reused)
         self._is_gathered = self._places.size <= BLOCK
         if self._is_gathered:
             self._cells, self._rows = self._gather(self._places)
