@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from typer.testing import CliRunner
 
 from wmil_agents.cli.main import app
 from wmil_agents.cli.settings_help import settings_help
+from wmil_agents.evaluation.quantity import figure_text
+from wmil_agents.runs.metrics import read_metrics
 from wmil_agents.runs.settings import Settings
+from wmil_envs.registration import ROWS
 
 RUNNER = CliRunner()
 SHORT = ["total_steps=160", "evaluation.interval=40", "policy.width=16"]
@@ -176,7 +180,14 @@ def test_a_bug_is_not_taken_for_bad_input(in_tmp: Path, monkeypatch: pytest.Monk
 def test_environments_are_listed_with_their_oracles() -> None:
     code, out, _ = wmil("envs")
     assert code == 0
-    for word in ("WMIL/PatternEcho-v0", "WMIL/SequenceNext-v0", "WMIL/Conditional-v0", "hidden rule", "0.500", "0.062"):
+    for word in (
+        "WMIL/PatternEcho-v0",
+        "WMIL/SequenceNext-v0",
+        "WMIL/Conditional-v0",
+        "hidden rule",
+        "0.5000",
+        "0.0625",
+    ):
         assert word in out
 
 
@@ -190,11 +201,20 @@ def test_an_environment_is_described() -> None:
 def test_a_run_is_evaluated_exactly_at_every_level(finished: Path) -> None:
     code, out, _ = wmil("eval", str(finished))
     assert code == 0
-    last = (finished / "metrics.csv").read_text().splitlines()[-1].split(",")
-    trained = next(line for line in out.splitlines() if "1: all symbols" in line)
-    assert f"{float(last[2]):.3f}" in trained
-    assert "0: half" in out
-    assert "0.125" in trained
+    last = read_metrics(finished / "metrics.csv")
+    untrained, trained = out.split("1: all symbols (trained)")
+    assert "0: half of the symbols" in untrained
+    expected = {
+        "success": ("success", "0.1250", "1.000"),
+        "return": ("return", "0.1250", "1.000", "1.000"),
+        "entropy": ("entropy", "0.0000", "2.079"),
+        "world-model error": ("world_model_error", "0.0000", "0.0932"),
+        "world-model skill": ("world_model_skill", "0.0000", "1.000"),
+    }
+    for name, (column, *bounds) in expected.items():
+        line = next(line.strip() for line in trained.splitlines() if line.startswith(f" {name} "))
+        words = line.removeprefix(name).replace(" - ", " ").split()
+        assert words == [figure_text(last[column][-1]), "exact", *bounds]
 
 
 def test_one_level_can_be_chosen_and_an_unknown_one_is_refused(finished: Path) -> None:
@@ -209,6 +229,22 @@ def test_one_level_can_be_chosen_and_an_unknown_one_is_refused(finished: Path) -
 def test_an_estimate_comes_with_n_and_an_interval(finished: Path) -> None:
     code, out, _ = wmil("eval", str(finished), "--episodes", "64", "--level", "0")
     assert code == 0
-    words = " ".join(out.replace("│", " ").split())
-    assert "64)" in words
-    assert "[" in words
+    assert "0: half of the symbols, 64 episodes" in out
+    for name in ("success", "return", "entropy"):
+        assert re.search(rf"^ {name} +[0-9.]+ +\[[0-9.]+, [0-9.]+\]", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "words", [["envs"], *(["envs", row.id] for row in ROWS), ["eval"], ["eval", "--episodes", "9"]]
+)
+def test_tables_fit_a_terminal_of_80_columns_uncut(finished: Path, words: list[str]) -> None:
+    code, out, _ = wmil(*words, *([str(finished)] if words[0] == "eval" else []))
+    assert code == 0
+    assert "…" not in out
+    for name in (row.id for row in ROWS) if words == ["envs"] else ():
+        assert name in out
+    assert max(len(line) for line in out.splitlines() if str(finished) not in line) <= 80
+    figures = [line for line in out.splitlines() if re.search(r"  -?\d[\d.,]*$", line.rstrip())]
+    assert len(figures) >= 10 - 3 * ("PatternEcho" in words[-1])
+    for line in figures:
+        assert not re.search(r"\d\.\s", line), "a figure was folded"

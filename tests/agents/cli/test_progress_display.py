@@ -38,13 +38,13 @@ def test_a_terminal_gets_a_bar_with_the_figures_and_the_time_left() -> None:
     text = shown([0, 500, 1_000], force_terminal=True)
     assert "━" in text
     assert "1000/1000" in text
-    assert "success 0.500" in text
+    assert "success 0.5000" in text
     assert "00:00" in text
 
 
 def test_the_description_has_rates_once_there_are_any() -> None:
-    assert description(progress(0)) == "success 0.500   entropy 1.250"
-    assert description(progress(500)) == "success 0.500   entropy 1.250   250 steps/s"
+    assert description(progress(0)) == "success 0.5000   entropy 1.250"
+    assert description(progress(500)) == "success 0.5000   entropy 1.250   250 steps/s"
 
 
 def test_the_return_stands_in_for_a_success_that_is_not_told() -> None:

@@ -6,32 +6,28 @@ import inspect
 from typing import Any
 
 import gymnasium as gym
-from rich.table import Table
 
-from wmil_agents.cli.console import console, figure
+from wmil_agents.cli.console import console, figure, table
 from wmil_agents.evaluation.quantity import quantity_text
 from wmil_agents.runs.input_error import InputError, nearest
 from wmil_envs.oracle import Oracle
 from wmil_envs.registration import ROWS
 
 _FIGURES = ("random_success", "random_return", "memoryless_return", "optimal_return")
-_HEADINGS = ("random success", "random return", "best memoryless return", "optimal return")
+_HEADINGS = ("random\nsuccess", "random\nreturn", "memoryless\nreturn", "optimal\nreturn")
 
 
 def list_environments() -> None:
     """Print every id with its levels and what can be reached there."""
-    table = Table(title="Environments, with their default arguments", title_justify="left")
-    for name in ("id", "level"):
-        table.add_column(name)
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right")
+    listed = table("Environments, with their default arguments", "environment\n  level", *_HEADINGS)
     for row in ROWS:
         world = _world(row.id)
+        listed.add_row(row.id)
         for level, level_name in enumerate(world.task.levels):
-            label = f"{level}: {level_name}{' (default)' if level == world.level else ''}"
-            table.add_row(row.id if level == 0 else "", label, *_oracle_figures(world.oracle(level)))
-        table.add_section()
-    console().print(table)
+            label = f"  {level}: {level_name}{' (default)' if level == world.level else ''}"
+            listed.add_row(label, *_oracle_figures(world.oracle(level)))
+        listed.add_section()
+    console().print(listed)
 
 
 def describe_environment(id: str) -> None:
@@ -48,21 +44,17 @@ def describe_environment(id: str) -> None:
     observation = ", ".join(f"{attribute.name} ({attribute.n_values})" for attribute in world.observation.attributes)
     screen.print(f"Observation: {observation}", markup=False)
     screen.print(f"Actions: {world.n_actions}. Steps of an episode: {world.horizon}.\n", markup=False)
-    reached = Table(title="What can be reached", title_justify="left")
-    predicted = Table(
-        title="What a world model can reach: least error, and the error of looking at nothing", title_justify="left"
+    reached = table("What can be reached", "level", *_HEADINGS)
+    predicted = table(
+        "What a world model can reach", "level\n  attribute", "least\nerror", "error of\nlooking at nothing", ""
     )
-    reached.add_column("level")
-    predicted.add_column("level")
-    for heading in _HEADINGS:
-        reached.add_column(heading, justify="right")
-    names = list(world.oracle(0).world_model_floor)
-    for name in names:
-        predicted.add_column(name, justify="right")
     for level, level_name in enumerate(world.task.levels):
         oracle, label = world.oracle(level), f"{level}: {level_name}"
         reached.add_row(label, *_oracle_figures(oracle))
-        predicted.add_row(label, *(_prediction(oracle, name) for name in names))
+        predicted.add_row(label)
+        for name in oracle.world_model_floor:
+            predicted.add_row(f"  {name}", *_prediction(oracle, name))
+        predicted.add_section()
     screen.print(reached)
     screen.print(predicted)
 
@@ -76,7 +68,6 @@ def _oracle_figures(oracle: Oracle) -> list[str]:
     return [quantity_text(getattr(oracle, name)) for name in _FIGURES]
 
 
-def _prediction(oracle: Oracle, name: str) -> str:
-    floor, mean_error = float(oracle.world_model_floor[name]), float(oracle.world_model_mean_error[name])
-    text = f"{figure(floor)}, {figure(mean_error)}"
-    return text if oracle.is_predictable(name) else f"{text} (not predictable)"
+def _prediction(oracle: Oracle, name: str) -> list[str]:
+    figures = [figure(float(errors[name])) for errors in (oracle.world_model_floor, oracle.world_model_mean_error)]
+    return [*figures, "" if oracle.is_predictable(name) else "not predictable"]

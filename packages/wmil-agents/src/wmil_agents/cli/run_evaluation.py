@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rich.table import Table
+from rich.markup import escape
 
-from wmil_agents.cli.console import console, figure
+from wmil_agents.cli.console import console, figure, table
 from wmil_agents.evaluation.evaluation import Evaluation
-from wmil_agents.evaluation.quantity import number, quantity_text
+from wmil_agents.evaluation.quantity import interval_text, number, quantity_text
 from wmil_agents.evaluation.world_model_errors import WorldModelErrors
 from wmil_agents.evaluation.world_of import world_of
 from wmil_agents.runs.experiment import torch_threads
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.run_folder import load_run
+from wmil_envs.oracle import Estimated, Exact, Quantity, Unavailable
 
-_HEADINGS = (
-    "success",
-    "chance",
-    "ceiling",
-    "return",
-    "random",
-    "best memoryless",
-    "optimal",
-    "entropy",
-    "world-model error",
-    "its floor",
-    "skill",
-)
+_HEADINGS = ("value", "95 % interval", "floor", "best\nmemoryless", "ceiling")
 
 
 def evaluate_run(folder: Path, n_episodes: int | None, level: int | None) -> None:
@@ -43,13 +32,15 @@ def evaluate_run(folder: Path, n_episodes: int | None, level: int | None) -> Non
         InputError: this is no run, or it has no such level.
     """
     evaluations = evaluations_of(folder, n_episodes, level)
-    table = Table(title=f"{folder}", title_justify="left")
-    table.add_column("level")
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right")
+    screen = console()
+    screen.print(f"{folder}\n", markup=False, soft_wrap=True)
     for name, evaluation in evaluations.items():
-        table.add_row(name, *_cells(evaluation))
-    console().print(table)
+        figures = table(escape(_title(name, evaluation)), "quantity", *_HEADINGS)
+        for row in _rows(evaluation):
+            figures.add_row(*row)
+        screen.print(figures)
+        for note in _notes(evaluation):
+            screen.print(note, markup=False)
 
 
 def evaluations_of(folder: Path, n_episodes: int | None, level: int | None) -> dict[str, Evaluation]:
@@ -61,7 +52,7 @@ def evaluations_of(folder: Path, n_episodes: int | None, level: int | None) -> d
             if world is None:
                 if level is not None:
                     raise InputError(f"{settings.env.id} has no levels")
-                return {"-": experiment.evaluate(n_episodes, exact=False)}
+                return {settings.env.id: experiment.evaluate(n_episodes, exact=False)}
             levels = range(len(world.task.levels)) if level is None else [_checked_level(world.task.level_index, level)]
             evaluations = {}
             for each in levels:
@@ -84,15 +75,49 @@ def _checked_level(level_index: Callable[[int], int], level: int) -> int:
         raise InputError(str(error)) from None
 
 
-def _cells(evaluation: Evaluation) -> list[str]:
+def _title(level: str, evaluation: Evaluation) -> str:
+    """The level, and the number of episodes if what follows is estimated."""
+    return_ = evaluation.episode_return
+    return f"{level}, {return_.n} episodes" if isinstance(return_, Estimated) else level
+
+
+def _rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
+    """Each quantity that there is, with its floor, what the best memoryless policy reaches, and its ceiling."""
     oracle, world_model = evaluation.oracle, evaluation.world_model
-    chance, random, memoryless, optimal = (
-        figure(None if oracle is None else number(getattr(oracle, name)))
+    random_success, random_return, memoryless, optimal = (
+        None if oracle is None else number(getattr(oracle, name))
         for name in ("random_success", "random_return", "memoryless_return", "optimal_return")
     )
-    cells = [quantity_text(evaluation.success), chance, figure(number(evaluation.success_ceiling))]
-    cells += [quantity_text(evaluation.episode_return), random, memoryless, optimal, quantity_text(evaluation.entropy)]
+    ceiling = number(evaluation.success_ceiling)
+    yield "success", *_measured(evaluation.success), *map(figure, (random_success, None, ceiling))
+    yield "return", *_measured(evaluation.episode_return), *map(figure, (random_return, memoryless, optimal))
+    yield "entropy", *_measured(evaluation.entropy), *map(figure, (0.0, None, number(evaluation.max_entropy)))
     if isinstance(world_model, WorldModelErrors):
         errors = world_model.mean
-        return [*cells, figure(errors.error, 4), figure(errors.floor, 4), figure(errors.skill)]
-    return [*cells, "-", "-", "-"]
+        bounds = map(figure, (errors.floor, None, errors.mean_error))
+        yield "world-model error", *_measured(Exact(errors.error)), *bounds
+        if errors.skill is not None:
+            yield "world-model skill", *_measured(Exact(errors.skill)), *map(figure, (0.0, None, 1.0))
+
+
+def _measured(quantity: Quantity) -> tuple[str, str]:
+    """Value and interval."""
+    match quantity:
+        case Exact(value):
+            return figure(value), "exact"
+        case Estimated(value):
+            return figure(value), interval_text(quantity)
+        case Unavailable():
+            return "-", "-"
+
+
+def _notes(evaluation: Evaluation) -> Iterator[str]:
+    """Why what is missing is missing."""
+    for name, quantity in (
+        ("success", evaluation.success),
+        ("return", evaluation.episode_return),
+        ("entropy", evaluation.entropy),
+        ("world-model error", evaluation.world_model),
+    ):
+        if isinstance(quantity, Unavailable):
+            yield f"{name}: {quantity_text(quantity)}"

@@ -43,5 +43,5 @@ def train_and_judge(source: str, overrides: Sequence[str], out: Path | None, com
         draw_run(folder)
     else:
         screen.print("No learning curve was drawn: pip install 'wmil-agents\\[report]'")
-    screen.print(f"Everything is in {folder}", markup=False)
+    screen.print(f"Everything is in {folder}", markup=False, soft_wrap=True)
     return result.verdict.reached

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
-from wmil_agents.cli.console import figure
+from wmil_agents.cli.console import figure, table
 from wmil_agents.runs.verdict import Criterion, Verdict
 
 _ANSWERS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[yellow]not judged[/]"}
 
 
-def verdict_table(verdict: Verdict) -> Table:
-    """Each criterion with its value, what it was held against, its floor and its ceiling."""
+def verdict_table(verdict: Verdict) -> Group:
+    """Each criterion with its value, what it was held against, its floor and its ceiling; the notes below."""
     title = "Verdict: all criteria passed" if verdict.reached else "Verdict: not all criteria passed"
-    table = Table(title=title, title_justify="left", show_lines=True)
-    table.add_column("", justify="right")
-    table.add_column("criterion", min_width=24)
-    for name in ("value", "held against", "floor", "ceiling"):
-        table.add_column(name, justify="right")
-    table.add_column("", no_wrap=True)
-    table.add_column("note", ratio=1)
+    figures = table(title, "criterion", "value", "held\nagainst", "floor", "ceiling", "")
+    notes = Table.grid(padding=(0, 1))
+    notes.add_column(no_wrap=True)
+    notes.add_column(overflow="fold")
     for place, criterion in enumerate(verdict.criteria, start=1):
-        table.add_row(str(place), criterion.statement, *_figures(criterion), _ANSWERS[criterion.passed], criterion.note)
-    return table
+        figures.add_row(f"{place} {escape(criterion.statement)}", *_figures(criterion), _ANSWERS[criterion.passed])
+        if criterion.note:
+            notes.add_row(str(place), escape(criterion.note))
+    return Group(figures, notes)
 
 
 def _figures(criterion: Criterion) -> list[str]:

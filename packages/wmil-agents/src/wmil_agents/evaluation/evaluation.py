@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wmil_agents.evaluation.quantity import quantity_text
+from wmil_agents.evaluation.quantity import figure_text, quantity_text
 from wmil_agents.evaluation.world_model_errors import WorldModelErrors
 from wmil_envs.oracle import Oracle, Quantity, Unavailable, plain_quantity
 
@@ -46,10 +46,10 @@ class Evaluation:
             lines[2] += f"   uniform {quantity_text(self.max_entropy)}"
         if isinstance(self.world_model, WorldModelErrors):
             errors = self.world_model.mean
-            skill = "nothing to predict" if errors.skill is None else f"{errors.skill:.3f}"
+            skill = "nothing to predict" if errors.skill is None else figure_text(errors.skill)
             lines.append(
-                f"world-model error {errors.error:.4f}   floor {errors.floor:.4f}, "
-                f"looking at nothing {errors.mean_error:.4f}, skill {skill}"
+                f"world-model error {figure_text(errors.error)}   floor {figure_text(errors.floor)}, "
+                f"looking at nothing {figure_text(errors.mean_error)}, skill {skill}"
             )
         return "\n".join(lines)
 

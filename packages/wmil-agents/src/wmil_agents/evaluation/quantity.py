@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,14 +10,30 @@ import numpy as np
 from wmil_agents.evaluation.intervals import mean_interval, wilson_interval
 from wmil_envs.oracle import Estimated, Exact, Quantity, Unavailable
 
+_FIGURES = 4
+
+
+def figure_text(value: float) -> str:
+    """A number for people, with four figures: 0.0625, 2.079, 485.1, 12,345; a dash for what is not a number."""
+    if math.isnan(value):
+        return "-"
+    whole = 0 if abs(value) < 1.0 else len(str(int(abs(value))))
+    return f"{value:,.{max(0, _FIGURES - whole)}f}"
+
+
+def interval_text(quantity: Estimated) -> str:
+    """The ends of the 95 % interval."""
+    low, high = quantity.interval
+    return f"[{figure_text(low)}, {figure_text(high)}]"
+
 
 def quantity_text(quantity: Quantity) -> str:
     """A quantity for people: never a bare number where it is not exact."""
     match quantity:
         case Exact(value):
-            return f"{value:.3f}"
-        case Estimated(value, n, (low, high)):
-            return f"{value:.3f} [{low:.3f}, {high:.3f}] (n = {n})"
+            return figure_text(value)
+        case Estimated(value, n, _):
+            return f"{figure_text(value)} {interval_text(quantity)} (n = {n})"
         case Unavailable(reason):
             return f"not available: {reason}"
 
@@ -33,5 +50,7 @@ def estimated_rate(outcomes: Sequence[bool]) -> Estimated:
 
 
 def estimated_mean(values: Sequence[float]) -> Estimated:
-    """The mean with Student's interval."""
+    """The mean with Student's interval; of values that are all 0 or 1 it is a rate, and the interval Wilson's."""
+    if set(values) <= {0.0, 1.0}:
+        return estimated_rate([value == 1.0 for value in values])
     return Estimated(float(np.mean(values)), len(values), mean_interval(values))
