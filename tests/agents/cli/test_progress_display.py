@@ -1,12 +1,13 @@
 import io
 import math
+from dataclasses import replace
 
 from rich.console import Console
 
 from wmil_agents.cli.progress_display import ProgressDisplay, description
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.runs.evaluation_callback import Progress
-from wmil_envs.oracle import Exact, Unavailable
+from wmil_envs.oracle import Estimated, Exact, Unavailable
 
 NONE = Unavailable("not here")
 
@@ -49,6 +50,15 @@ def test_the_description_has_rates_once_there_are_any() -> None:
 
 def test_the_return_stands_in_for_a_success_that_is_not_told() -> None:
     assert description(progress(0, tells_success=False)) == "return 3.000   entropy 1.250"
+
+
+def test_estimates_come_with_their_intervals_and_n() -> None:
+    estimated = progress(500)
+    success, entropy = Estimated(0.99, 100, (0.9455, 0.9982)), Estimated(0.0855, 100, (0.0763, 0.0947))
+    estimated = replace(estimated, evaluation=replace(estimated.evaluation, success=success, entropy=entropy))
+    score, rate = "success 0.9900 [0.9455, 0.9982] (n = 100)", "250 steps/s"
+    assert description(estimated) == f"{score}   entropy 0.0855 [0.0763, 0.0947] (n = 100)   {rate}"
+    assert description(estimated, 56) == f"{score}   {rate}"
 
 
 def test_reports_between_evaluations_print_no_line() -> None:

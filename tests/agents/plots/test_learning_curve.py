@@ -1,3 +1,4 @@
+import math
 import sys
 from pathlib import Path
 
@@ -36,6 +37,17 @@ def test_both_pictures_are_drawn_with_named_floors_and_ceilings(tmp_path: Path) 
     for word in ("Two runs", "chance (0.125)", "best possible (1)", "uniform (2.08)", "looks at nothing", "Entropy"):
         assert word in text
     assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_interval_of_estimates_is_shaded(tmp_path: Path) -> None:
+    exact = metrics([0.1, 0.6, 1.0])
+    estimated = exact | {"success_low": [0.0, 0.5, 0.9], "success_high": [0.2, 0.7, 1.0]}
+    unknown = exact | {"success_low": [math.nan] * 3, "success_high": [math.nan] * 3}
+    n_areas = [
+        draw_learning_curve([run], tmp_path / "curve")[0].read_text(encoding="utf-8").count("PolyCollection_")
+        for run in (exact, unknown, estimated)
+    ]
+    assert n_areas == [0, 0, 1]
 
 
 def test_the_same_runs_give_the_same_picture(tmp_path: Path) -> None:

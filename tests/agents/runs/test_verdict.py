@@ -109,6 +109,16 @@ def test_an_estimate_counts_by_the_worse_end_of_its_interval() -> None:
     assert answers(verdict(vague, vague))[2] is False
 
 
+def test_the_interval_behind_an_estimate_is_told() -> None:
+    success, entropy = Estimated(0.6, 20, (0.375, 0.78125)), Estimated(1.0, 20, (0.9, 1.1))
+    estimated = verdict(*[replace(evaluation(0.6, 1.0, 0.01), success=success, entropy=entropy)] * 2)
+    notes = [criterion.note for criterion in estimated.criteria]
+    assert all("95 % interval [0.3750, 0.7812] over 20 episodes" in note for note in notes[:2])
+    assert "95 % interval [0.9000, 1.100] over 20 episodes" in notes[2]
+    exact = verdict(evaluation(0.9, 0.5, 0.02), evaluation(1.0, 0.1, 0.01))
+    assert not any("interval" in criterion.note for criterion in exact.criteria)
+
+
 def test_what_cannot_be_judged_is_said_and_fails_nothing() -> None:
     unknown = Unavailable("the environment does not tell success")
     start = replace(START, success=unknown, success_ceiling=unknown, world_model=unknown, oracle=None, level=None)
@@ -147,7 +157,7 @@ def test_without_tables_a_return_that_counts_as_solved_is_the_question() -> None
     (criterion,) = solved.criteria
     assert solved.reached
     assert (criterion.statement, criterion.value, criterion.floor) == ("return of at least 475", 485.0, 20.0)
-    assert "first reached at step 8; 95 % interval 475.0 to 495.0 over 100 episodes" in criterion.note
+    assert "first reached at step 8; 95 % interval [475.0, 495.0] over 100 episodes" in criterion.note
 
 
 def test_a_return_whose_interval_reaches_below_the_threshold_is_not_enough() -> None:

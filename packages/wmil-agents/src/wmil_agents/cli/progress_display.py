@@ -9,12 +9,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from wmil_agents.cli.console import figure
-from wmil_agents.evaluation.quantity import number
+from wmil_agents.evaluation.quantity import quantity_text
 from wmil_agents.runs.evaluation_callback import Progress
+from wmil_envs.oracle import Unavailable
 
 _N_LINES = 10
 """Lines of a run that is not shown in a terminal, besides the first."""
+_BAR_TEXT = 56
+"""Characters beside the bar in a terminal of 80 columns."""
+_TOLD = Unavailable("the success is told instead")
 
 
 class ProgressDisplay:
@@ -58,24 +61,32 @@ class ProgressDisplay:
             if self._bar is not None:
                 self._bar.start()
         if self._bar is not None:
-            self._bar.update(self._task, completed=progress.step, description=description(progress))
+            self._bar.update(self._task, completed=progress.step, description=description(progress, _BAR_TEXT))
         elif progress.is_new and (progress.step >= self._next_line or progress.step >= self._total_steps):
             self._next_line = progress.step + self._total_steps / _N_LINES
-            self._screen.print(f"step {progress.step:>9,} of {self._total_steps:,}   {description(progress)}")
+            line = f"step {progress.step:>9,} of {self._total_steps:,}   {description(progress)}"
+            self._screen.print(line, markup=False, soft_wrap=True)
 
 
-def description(progress: Progress) -> str:
-    """The latest figures on one line."""
+def description(progress: Progress, most: int | None = None) -> str:
+    """The latest figures on one line, those that were estimated with interval and n.
+
+    Args:
+        progress: where the run has got.
+        most: characters that there is room for; where the entropy does not fit in, it is left out.
+    """
     evaluation = progress.evaluation
     parts = [
-        f"{name} {figure(value)}"
-        for name, value in (
-            ("success", number(evaluation.success)),
-            ("return", number(evaluation.episode_return) if number(evaluation.success) is None else None),
-            ("entropy", number(evaluation.entropy)),
+        f"{name} {quantity_text(quantity)}"
+        for name, quantity in (
+            ("success", evaluation.success),
+            ("return", evaluation.episode_return if isinstance(evaluation.success, Unavailable) else _TOLD),
+            ("entropy", evaluation.entropy),
         )
-        if value is not None
+        if not isinstance(quantity, Unavailable)
     ]
     if progress.seconds > 0.0 and progress.step > 0:
         parts.append(f"{progress.step / progress.seconds:,.0f} steps/s")
+    if most is not None and len("   ".join(parts)) > most:
+        parts = [part for part in parts if not part.startswith("entropy")]
     return "   ".join(parts)

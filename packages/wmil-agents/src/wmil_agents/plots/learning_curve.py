@@ -78,6 +78,8 @@ def draw_learning_curve(
 ) -> list[Path]:
     """Draw the median of some runs, with the band between the quartiles, as SVG and PNG.
 
+    Of a single run the band is the 95 % interval, where its figures were estimated.
+
     Args:
         runs: the columns of their metrics.csv, evaluated at the same steps.
         path: of the pictures, without the ending.
@@ -120,7 +122,6 @@ def draw_learning_curve(
 def _draw_score(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
     """Success, or the return where success is not told."""
     is_success = _has(runs, "success")
-    curve = _curve(runs, "success" if is_success else "return")
     ax.set_title("Success" if is_success else "Return")
     if is_success:
         levels = {"chance": _first(runs, "random_success"), "best possible": _first(runs, "success_ceiling")}
@@ -133,7 +134,7 @@ def _draw_score(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
             "optimal": _first(runs, "optimal_return"),
         }
     _lines(ax, levels)
-    _band(ax, curve, BLUE)
+    _band(ax, runs, "success" if is_success else "return", BLUE)
 
 
 def _draw_entropy(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
@@ -143,7 +144,7 @@ def _draw_entropy(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
     _lines(ax, {"deterministic": 0.0}, below=True)
     if not math.isnan(most):
         ax.set_ylim(-0.12 * most, 1.12 * most)
-    _band(ax, _curve(runs, "entropy"), ORANGE)
+    _band(ax, runs, "entropy", ORANGE)
 
 
 def _draw_skill(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
@@ -151,16 +152,24 @@ def _draw_skill(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
     curve = _curve(runs, "world_model_skill")
     _lines(ax, {"looks at nothing": 0.0, "least error possible": 1.0})
     ax.set_ylim(min(-0.15, 1.1 * float(curve.quartiles[0].min())), 1.15)
-    _band(ax, curve, GREEN)
+    _band(ax, runs, "world_model_skill", GREEN)
 
 
 _COLUMN = {"_draw_score": "return", "_draw_entropy": "entropy", "_draw_skill": "world_model_skill"}
 
 
-def _band(ax: Axes, curve: Curve, colour: str) -> None:
-    if len(curve.values) > 1:
-        ax.fill_between(curve.steps, *curve.quartiles, color=colour, alpha=0.22, linewidth=0)
+def _band(ax: Axes, runs: Sequence[dict[str, list[float]]], name: str, colour: str) -> None:
+    curve = _curve(runs, name)
+    band = curve.quartiles if len(runs) > 1 else _interval(runs[0], name)
+    if band is not None:
+        ax.fill_between(curve.steps, *band, color=colour, alpha=0.22, linewidth=0)
     ax.plot(curve.steps, curve.median, color=colour, linewidth=2.2)
+
+
+def _interval(run: dict[str, list[float]], name: str) -> tuple[Floats, Floats] | None:
+    """The ends of the 95 % intervals; None where the figures are exact."""
+    ends = (f"{name}_low", f"{name}_high")
+    return (np.array(run[ends[0]]), np.array(run[ends[1]])) if all(_has([run], end) for end in ends) else None
 
 
 def _lines(ax: Axes, levels: dict[str, float], *, below: bool = False) -> None:

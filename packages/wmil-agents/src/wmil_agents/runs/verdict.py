@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wmil_agents.evaluation.evaluation import Evaluation
-from wmil_agents.evaluation.quantity import number
+from wmil_agents.evaluation.quantity import figure_text, interval_text, number
 from wmil_agents.evaluation.world_model_errors import WorldModelErrors
 from wmil_agents.runs.evaluation_callback import EvaluatedStep
 from wmil_envs.bank import Bank
@@ -119,10 +119,7 @@ def _return_reached(history: Sequence[EvaluatedStep], threshold: float) -> Crite
         return Criterion(statement, None, threshold, untrained, None, None, end.reason)
     first = next((e.step for e in history if _lower(e.evaluation.episode_return) >= threshold), None)
     note = "never reached" if first is None else f"first reached at step {first:,}"
-    if isinstance(end, Estimated):
-        low, high = end.interval
-        note += f"; 95 % interval {low:,.1f} to {high:,.1f} over {end.n} episodes"
-    note += "; the floor is the untrained policy's"
+    note += f"{_interval(end)}; the floor is the untrained policy's"
     return Criterion(statement, number(end), threshold, untrained, None, _lower(end) >= threshold, note)
 
 
@@ -135,6 +132,7 @@ def _above_chance(evaluation: Evaluation, bank: Bank | None) -> Criterion:
     n = len({int(look) for look in bank.visible_ids[bank.levels[evaluation.level]]})
     threshold = chance_quantile(n, chance)
     note = f"{CHANCE_QUANTILE:.1%} of policies that guess each of {n} answers once stay at or below the threshold"
+    note += _interval(evaluation.success)
     passed = _lower(evaluation.success) > threshold
     return Criterion(f"success above chance ({chance:.3g})", value, threshold, chance, ceiling, passed, note)
 
@@ -150,7 +148,7 @@ def _above_half(history: Sequence[EvaluatedStep], total_steps: int) -> Criterion
         return Criterion(statement, None, HALF, floor, ceiling, None, evaluation.success.reason)
     first = next((e.step for e in history if _lower(e.evaluation.success) > HALF), None)
     note = "never above it" if first is None else f"first above it at step {first:,}"
-    note += f"; value of step {by_then.step:,}"
+    note += f"; value of step {by_then.step:,}{_interval(evaluation.success)}"
     return Criterion(
         statement, number(evaluation.success), HALF, floor, ceiling, _lower(evaluation.success) > HALF, note
     )
@@ -163,7 +161,7 @@ def _entropy_falls(history: Sequence[EvaluatedStep], above_chance: Criterion) ->
         return Criterion("entropy falls", None, None, 0.0, ceiling, None, "the policy does not tell its entropy")
     threshold = ENTROPY_LEFT * float(start)
     falls = _upper(end) <= threshold
-    note = f"from {float(start):.3f}"
+    note = f"from {figure_text(float(start))}{_interval(end)}"
     if falls and above_chance.passed is False:
         note += "; it fell, but not onto right answers: a policy also narrows by drift when its rewards mean nothing"
         falls = False
@@ -187,11 +185,18 @@ def _world_model_learns(history: Sequence[EvaluatedStep], *, is_trained: bool) -
         f"{name} {'not predictable' if error.skill is None else f'{error.skill:.2f}'}"
         for name, error in end.attributes.items()
     )
-    note = f"skill {skill:.2f} ({by_attribute}); error at the start {start.mean.error:.3f}; "
-    note += f"on the actions the policy takes {errors.on_policy_error:.3f}"
+    note = f"skill {skill:.2f} ({by_attribute}); error at the start {figure_text(start.mean.error)}; "
+    note += f"on the actions the policy takes {figure_text(errors.on_policy_error)}"
     if not is_trained:
         note = f"no world model is trained: this is the error of its untrained head; {note}"
     return Criterion(statement, errors.error, threshold, errors.floor, errors.mean_error, passed, note)
+
+
+def _interval(quantity: Quantity) -> str:
+    """The end of a note on what was estimated."""
+    if not isinstance(quantity, Estimated):
+        return ""
+    return f"; 95 % interval {interval_text(quantity)} over {quantity.n} episodes"
 
 
 def _lower(quantity: Quantity) -> float:
