@@ -17,7 +17,7 @@ def figure_text(value: float) -> str:
     """A number for people, with four figures: 0.0625, 2.079, 485.1, 12,345; a dash for what is not a number."""
     if math.isnan(value):
         return "-"
-    whole = 0 if abs(value) < 1.0 else len(str(int(abs(value))))
+    whole = 0 if abs(value) < 1.0 else math.floor(math.log10(min(abs(value), 10.0**_FIGURES))) + 1
     return f"{value:,.{max(0, _FIGURES - whole)}f}"
 
 
@@ -50,7 +50,12 @@ def estimated_rate(outcomes: Sequence[bool]) -> Estimated:
 
 
 def estimated_mean(values: Sequence[float]) -> Estimated:
-    """The mean with Student's interval; of values that are all 0 or 1 it is a rate, and the interval Wilson's."""
-    if set(values) <= {0.0, 1.0}:
-        return estimated_rate([value == 1.0 for value in values])
+    """The mean with Student's interval."""
     return Estimated(float(np.mean(values)), len(values), mean_interval(values))
+
+
+def estimated_return(returns: Sequence[float]) -> Estimated:
+    """The mean with Student's interval; of returns that are all 0 or 1 it is a rate, and the interval is Wilson's."""
+    if set(returns) <= {0.0, 1.0}:
+        return estimated_rate([one == 1.0 for one in returns])
+    return estimated_mean(returns)

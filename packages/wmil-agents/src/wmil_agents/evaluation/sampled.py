@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.policy_table import policy_table
-from wmil_agents.evaluation.quantity import estimated_mean, estimated_rate
+from wmil_agents.evaluation.quantity import estimated_mean, estimated_rate, estimated_return
 from wmil_envs.oracle import Exact, Quantity, Unavailable
 
 EVALUATION_SEEDS = 2**32
@@ -29,7 +29,7 @@ def evaluation_seed(training_seed: int) -> int:
 def evaluate_episodes(
     model: BaseAlgorithm, env: VecEnv, n_episodes: int, seed: int, *, deterministic: bool = False
 ) -> Evaluation:
-    """Success, return and entropy over episodes, with 95 % intervals (Wilson's for the rate, Student's for the others).
+    """Success, return and entropy over episodes, with 95 % intervals (Wilson's for rates, Student's for other means).
 
     Every environment plays the same number of episodes, give or take one, so that short ones are not favoured. Torch's
     global generator is left as it was.
@@ -69,7 +69,7 @@ def evaluate_episodes(
     tells_success = len(successes) == n_episodes
     return Evaluation(
         success=estimated_rate(successes) if tells_success else Unavailable("the environment does not tell success"),
-        episode_return=estimated_mean(returns),
+        episode_return=estimated_return(returns),
         entropy=(
             Unavailable("the policy does not say how likely each action is")
             if np.isnan(entropies).any()
