@@ -26,6 +26,7 @@ PROGRAMS = {
     "learning": "benchmarks.learning_figures",
     "training": "benchmarks.speed.training",
     "updates": "benchmarks.speed.updates",
+    "auxiliary_losses": "benchmarks.speed.auxiliary_losses",
     "environments": "benchmarks.speed.environments",
     "vec_env": "benchmarks.speed.vec_env",
     "evaluation": "benchmarks.speed.evaluation",

@@ -6,6 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from api_page import write_api_page  # noqa: E402  (found beside this file)
 from environment_pages import write_environment_pages  # noqa: E402  (found beside this file)
 
 from wmil_envs._version import __version__  # noqa: E402
@@ -37,3 +38,4 @@ html_title = f"WMIL {version}"
 html_theme_options = {"navigation_with_keys": True}
 
 write_environment_pages(HERE / "environments" / "generated")
+write_api_page(HERE / "generated" / "api.md")

@@ -11,7 +11,7 @@ from benchmarks.figure import Figure
 from benchmarks.measure import microseconds_per_call
 from benchmarks.program import run_program
 from benchmarks.speed.environments import time_figure
-from wmil_envs.policy_value import table_value
+from wmil_envs.exact_value import table_value
 
 BOUND = 10.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium as gym
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -18,6 +19,7 @@ from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.reinforce import REINFORCE
+from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
 from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
 
 ID = "wmil_envs:WMIL/PatternEcho-v0"
@@ -92,7 +94,7 @@ def with_world_model(model: PPO) -> PPO:
 
 def reinforce(n_envs: int, distinct: bool) -> REINFORCE:
     """Ours at its defaults but for what is said."""
-    env = make_batch_vec_env(ID, n_envs, seed=0)
+    env = BatchVecEnv(gym.make_vec(ID, num_envs=n_envs), infos="lean")
     return REINFORCE("TransformerPolicy", env, policy_kwargs={"distinct_observations": distinct}, seed=0, device="cpu")
 
 

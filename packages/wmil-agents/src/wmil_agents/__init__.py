@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from wmil_agents.auxiliary_losses.latent_world_model import LatentWorldModelLoss
     from wmil_agents.auxiliary_losses.teacher import TeacherLoss
     from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
+    from wmil_agents.buffers.event_memory import EventReplay
+    from wmil_agents.buffers.event_replay_buffer import EventReplayBuffer
     from wmil_agents.evaluation.evaluate import evaluate
     from wmil_agents.extractors.history import HistoryExtractor
     from wmil_agents.extractors.transformer import TransformerExtractor
@@ -32,6 +34,8 @@ __all__ = [
     "AuxiliaryLoss",
     "BatchVecEnv",
     "ContrastiveLoss",
+    "EventReplay",
+    "EventReplayBuffer",
     "HistoryExtractor",
     "HistoryVecEnv",
     "LatentWorldModelLoss",
@@ -50,6 +54,8 @@ _MODULE_OF = {
     "REINFORCE": "reinforce",
     "AuxiliaryLoss": "auxiliary_loss",
     "BatchVecEnv": "vec_env.batch_vec_env",
+    "EventReplay": "buffers.event_memory",
+    "EventReplayBuffer": "buffers.event_replay_buffer",
     "HistoryExtractor": "extractors.history",
     "HistoryVecEnv": "vec_env.history",
     "ContrastiveLoss": "auxiliary_losses.contrastive",

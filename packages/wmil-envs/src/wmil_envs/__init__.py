@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from wmil_envs.attribute import Attribute, AttributeSpace
     from wmil_envs.bank import Bank, compile_bank
     from wmil_envs.curriculum import Curriculum
+    from wmil_envs.exact_value import PolicyValue, policy_value, table_value
     from wmil_envs.oracle import Oracle, compute_oracle
     from wmil_envs.parent import Parent
-    from wmil_envs.policy_value import PolicyValue, policy_value, table_value
     from wmil_envs.reward import RewardVector
     from wmil_envs.seeding import spawn_seeds
     from wmil_envs.symbolic_env import SymbolicEnv
@@ -30,7 +30,7 @@ _HOMES = {
     "Curriculum": "curriculum",
     "Oracle": "oracle",
     "Parent": "parent",
-    "PolicyValue": "policy_value",
+    "PolicyValue": "exact_value",
     "RewardVector": "reward",
     "SymbolicEnv": "symbolic_env",
     "SymbolicVectorEnv": "symbolic_vector_env",
@@ -38,9 +38,9 @@ _HOMES = {
     "VectorReward": "wrappers.vector_reward",
     "compile_bank": "bank",
     "compute_oracle": "oracle",
-    "policy_value": "policy_value",
+    "policy_value": "exact_value",
     "spawn_seeds": "seeding",
-    "table_value": "policy_value",
+    "table_value": "exact_value",
 }
 
 __all__ = [

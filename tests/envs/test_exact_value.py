@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from wmil_envs.policy_value import policy_value, table_value
+from wmil_envs.exact_value import policy_value, table_value
 
 WORLDS = [
     {},
@@ -86,7 +86,7 @@ def test_what_is_no_policy_is_refused() -> None:
 
 
 def test_a_world_too_large_for_exactness_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wmil_envs.policy_value.MAX_OBSERVATIONS", 5)
+    monkeypatch.setattr("wmil_envs.exact_value.MAX_OBSERVATIONS", 5)
     world = gym.make("WMIL/PatternEcho-v0").unwrapped.world
     with pytest.raises(ValueError, match="estimate it from episodes"):
         policy_value(world.observation, RandomPolicy(8), 1)
