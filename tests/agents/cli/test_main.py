@@ -88,6 +88,11 @@ def test_help_states_the_exit_codes_and_every_setting() -> None:
     assert "mvp" in settings_help()
 
 
+def test_the_list_of_commands_is_not_cut() -> None:
+    _, text, _ = wmil("--help")
+    assert "..." not in text.partition("Commands:")[2]
+
+
 def test_a_run_that_learnt_ends_with_0_and_its_verdict(in_tmp: Path) -> None:
     code, out, _ = wmil("train", "mvp", *with_sets("total_steps=1600", "evaluation.interval=200"), "--seed", "3")
     assert code == 0

@@ -1,4 +1,5 @@
 import math
+import re
 from dataclasses import replace
 from itertools import product
 
@@ -7,8 +8,17 @@ import pytest
 
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.world_model_errors import PredictionError, WorldModelErrors
+from wmil_agents.runs import verdict as verdict_module
 from wmil_agents.runs.evaluation_callback import EvaluatedStep
-from wmil_agents.runs.verdict import Verdict, chance_quantile, judge
+from wmil_agents.runs.verdict import (
+    CHANCE_QUANTILE,
+    ENTROPY_LEFT,
+    HALF,
+    WORLD_MODEL_SKILL,
+    Verdict,
+    chance_quantile,
+    judge,
+)
 from wmil_envs.oracle import Estimated, Exact, Unavailable
 from wmil_envs.world import World
 
@@ -45,12 +55,14 @@ def test_a_policy_that_learnt_passes() -> None:
     judged = verdict(evaluation(0.9, 0.5, 0.02), evaluation(1.0, 0.1, 0.01))
     assert answers(judged) == [True] * 4
     assert judged.reached
+    assert judged.summary == "all criteria passed"
 
 
 def test_a_policy_that_learnt_nothing_fails() -> None:
     judged = verdict(START, START)
     assert answers(judged) == [False] * 4
     assert not judged.reached
+    assert judged.summary == "not all criteria passed"
 
 
 def test_chance_is_exceeded_only_by_more_than_a_lucky_guesser_has() -> None:
@@ -126,10 +138,12 @@ def test_what_cannot_be_judged_is_said_and_fails_nothing() -> None:
     judged = judge([EvaluatedStep(0, start), EvaluatedStep(8, end)], 8, None, world_model_is_trained=True)
     assert answers(judged) == [None, None, True, None]
     assert judged.reached
+    assert judged.summary == "all criteria that can be judged passed (3 not judged)"
     speechless = replace(start, entropy=unknown)
     judged = judge([EvaluatedStep(0, speechless)] * 2, 8, None, world_model_is_trained=True)
     assert answers(judged) == [None] * 4
     assert not judged.reached
+    assert judged.summary == "no criterion can be judged"
 
 
 def returns(*intervals: tuple[float, float], threshold: float | None = 475.0) -> Verdict:
@@ -171,6 +185,21 @@ def test_without_a_threshold_or_with_tables_the_four_questions_are_asked() -> No
     history = [EvaluatedStep(0, START), EvaluatedStep(8, START)]
     judged = judge(history, 8, WORLD.bank, world_model_is_trained=True, return_threshold=0.9)
     assert len(judged.criteria) == 4
+
+
+def test_the_page_tells_the_numbers_that_are_held_against() -> None:
+    page = " ".join((verdict_module.__doc__ or "").split())
+    for words, constant in (
+        (r"the ([\d.]+) % quantile of such guessing", 100 * CHANCE_QUANTILE),
+        (r"by half-time\*\*: above (\d+) %", 100 * HALF),
+        (r"at least ([\d.]+) between the best prediction", WORLD_MODEL_SKILL),
+    ):
+        told = re.search(words, page)
+        assert told is not None
+        assert float(told[1]) == constant
+    assert "at most half of what it was at the start" in page
+    assert ENTROPY_LEFT == 0.5
+    assert not re.search("[A-Z]{3}", page)
 
 
 def test_a_verdict_is_plain_data() -> None:

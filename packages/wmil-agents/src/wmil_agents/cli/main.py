@@ -36,7 +36,7 @@ class TrainCommand(TyperCommand):
 
 @app.command()
 def envs(id: Annotated[str | None, typer.Argument(help="Describe this one.")] = None) -> None:
-    """List the environments with their floors and ceilings, or describe one."""
+    """List the environments with floors and ceilings, or describe one."""
     with _bad_input_ends():
         from wmil_agents.cli.environments import describe_environment, list_environments
 
@@ -52,9 +52,12 @@ def train(
     seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder  [default: runs/NAME-SEED, counted on]")] = None,
 ) -> None:
-    """Train a policy, and judge it on four criteria, each beside its floor and ceiling.
+    """Train a policy, and judge it beside floors and ceilings.
 
-    Exit code: 0 if every criterion is passed, 1 if one is not, 2 if the input cannot be used.
+    A finite world is judged on four criteria, another one on the return that counts as solved.
+
+    Exit code: 0 if all criteria that can be judged passed, 1 if one did not or none can be judged, 2 if the input
+    cannot be used.
     """
     with _bad_input_ends():
         from wmil_agents.cli.training import train_and_judge
@@ -72,7 +75,10 @@ def evaluate(
     ] = None,
     level: Annotated[int | None, typer.Option(help="This level only; all of them if left out.")] = None,
 ) -> None:
-    """Evaluate the policy of a run at every level: exactly where the world is finite, else from episodes."""
+    """Evaluate the policy of a run at every level.
+
+    The evaluation is exact where the world is finite, else an estimate from episodes, with its interval.
+    """
     with _bad_input_ends():
         from wmil_agents.cli.run_evaluation import evaluate_run
 

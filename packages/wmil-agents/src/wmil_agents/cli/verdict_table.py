@@ -14,8 +14,7 @@ _ANSWERS = {True: "[green]passed[/]", False: "[red]failed[/]", None: "[yellow]no
 
 def verdict_table(verdict: Verdict) -> Group:
     """Each criterion with its value, what it was held against, its floor and its ceiling; the notes below."""
-    title = "Verdict: all criteria passed" if verdict.reached else "Verdict: not all criteria passed"
-    figures = table(title, "criterion", "value", "held\nagainst", "floor", "ceiling", "")
+    figures = table(f"Verdict: {verdict.summary}", "criterion", "value", "held\nagainst", "floor", "ceiling", "")
     notes = Table.grid(padding=(0, 1))
     notes.add_column(no_wrap=True)
     notes.add_column(overflow="fold")

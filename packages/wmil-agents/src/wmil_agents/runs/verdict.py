@@ -4,12 +4,13 @@ An exact evaluation has no sampling error, but one run is one draw of weights an
 nothing can be lucky or can narrow by itself. So each criterion asks for more than such a policy reaches:
 
 1. **Success above chance.** A policy that never learns from rewards still settles on some answer to each question, and
-   each is right with the probability of chance. The success has to exceed the `CHANCE_QUANTILE` of such guessing.
-2. **Success above one half by half-time**: `HALF`, at the last evaluation that is not after half of the steps.
-3. **Entropy falls** to at most `ENTROPY_LEFT` of what it was at the start. A policy gradient also narrows when its
-   rewards are noise, by drift; so the fall counts only together with criterion 1.
-4. **World-model error falls**: below that of the start, and to a skill of at least `WORLD_MODEL_SKILL` between the
-   best prediction that looks at nothing (0) and the least error possible (1). The error is exact, every question and
+   each is right with the probability of chance. The success has to exceed the
+   97.5 % quantile of such guessing.
+2. **Success above one half by half-time**: above 50 %, at the last evaluation that is not after half of the steps.
+3. **Entropy falls** to at most half of what it was at the start. A policy gradient also narrows when its rewards are
+   noise, by drift; so the fall counts only together with criterion 1.
+4. **World-model error falls**: below that of the start, and to a skill of at least .5 between the best
+   prediction that looks at nothing (0) and the least error possible (1). The error is exact, every question and
    every action weighing the same; one over the actions the policy takes would fall by itself as they become few.
 
 In a world that is not finite there is no chance, floor or ceiling to hold these against. Where a return is known that
@@ -66,6 +67,16 @@ class Verdict:
         """Whether every criterion that can be judged is passed, and at least one can."""
         answers = [criterion.passed for criterion in self.criteria if criterion.passed is not None]
         return bool(answers) and all(answers)
+
+    @property
+    def summary(self) -> str:
+        """The verdict in a few words."""
+        n_open = sum(criterion.passed is None for criterion in self.criteria)
+        if n_open == len(self.criteria):
+            return "no criterion can be judged"
+        if not self.reached:
+            return "not all criteria passed"
+        return f"all criteria that can be judged passed ({n_open} not judged)" if n_open else "all criteria passed"
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain data."""
