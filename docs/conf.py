@@ -22,7 +22,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "tables"]
 default_role = "code"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
