@@ -89,13 +89,15 @@ def test_defaults_are_those_of_what_is_set(section: str, owner: type) -> None:
         ("learner.algorithm=SAC", "learner.algorithm .*'REINFORCE', 'A2C' or 'PPO', not 'SAC'"),
         ("ablation=everything", "ablation .* not 'everything'"),
         ("world_model.scale=.nan", "world_model.scale .* finite number"),
-        ("name=../x", "name .* match pattern"),
+        ("name=a/b", "name .* letters, digits, .* not 'a/b'"),
+        ("history.length=1", "history.length .*: it should be 0, for no history, or at least 2, not 1"),
+        ("env.arguments={level: 0, level: 1}", "not valid YAML"),
         ("seed=-1", "seed .* greater than or equal to 0"),
         ("policy", "form name=value"),
         ("=3", "form name=value"),
         ("seed.a=3", "seed"),
         ("policy.width=[", "not valid YAML"),
-        ("policy=3", "policy .* not 3"),
+        ("policy=3", "policy .* holds settings by name, such as policy.width, not 3"),
     ],
 )
 def test_a_bad_override_is_refused_in_one_sentence(override: str, sentence: str) -> None:
@@ -109,6 +111,8 @@ def test_a_bad_override_is_refused_in_one_sentence(override: str, sentence: str)
     [
         ("policy: {width: [", "not valid YAML"),
         ("policy:\n\twidth: 3", "not valid YAML"),
+        ("seed: 1\nname: x\nseed: 2\n", "'seed' is given twice"),
+        ("policy: {width: 8, width: 16}", "'width' is given twice"),
         ("- 1\n- 2\n", "settings by name"),
         ("1: 2\n", "settings by name"),
         ("!!python/object/apply:os.system ['true']", "not valid YAML"),

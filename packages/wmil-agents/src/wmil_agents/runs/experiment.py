@@ -37,6 +37,9 @@ _OURS = {"self", "policy", "env", "policy_kwargs", "seed", "tensorboard_log", "v
 _TRAINING_ONLY = {"curriculum", "reward_weights", "group_size"}
 """Arguments of our environments that change what is learnt from, not what is asked."""
 
+_LIFT_THE_LIMIT = "lift the limit with policy.max_parameters=null"
+_OR_LIFT_THE_LIMIT = f"make it narrower or shallower, or {_LIFT_THE_LIMIT}"
+
 
 @dataclass
 class Experiment:
@@ -76,6 +79,7 @@ def build_experiment(settings: Settings, *, evaluation_level: int | None = None)
     """
     algorithm = ALGORITHMS[settings.learner.algorithm]
     _check_learner(settings, algorithm)
+    _check_size(settings)
     if settings.logging.tensorboard and find_spec("tensorboard") is None:
         raise InputError("TensorBoard is not installed: pip install 'wmil-agents[tensorboard]'")
     env = evaluation_env = None
@@ -196,6 +200,17 @@ def _check_learner(settings: Settings, algorithm: type[A2C | PPO]) -> None:
         raise InputError("the ablation no_world_model takes nothing away where world_model.scale is 0")
 
 
+def _check_size(settings: Settings) -> None:
+    """Refuse a policy whose blocks alone are too large, before time and memory go into building it."""
+    policy = settings.policy
+    n_parameters = 12 * policy.width**2 * policy.n_layers  # attention 4 width^2, two linear layers of 4 width^2 each
+    if policy.max_parameters is not None and n_parameters > policy.max_parameters:
+        raise InputError(
+            f"a policy with policy.width={policy.width} and policy.n_layers={policy.n_layers} has more than "
+            f"{n_parameters:,} parameters: {_OR_LIFT_THE_LIMIT}"
+        )
+
+
 @contextmanager
 def _as_input_error(what: str) -> Iterator[None]:
     """A block in which a refusal by a library is told as an `InputError`."""
@@ -204,4 +219,5 @@ def _as_input_error(what: str) -> Iterator[None]:
     except InputError:
         raise
     except (ValueError, TypeError, OSError, ImportError, AssertionError, gym.error.Error) as error:
-        raise InputError(f"{what}: {' '.join(str(error).split())}") from error
+        sentence = " ".join(str(error).split()).replace("or pass max_parameters=None", "or " + _LIFT_THE_LIMIT)
+        raise InputError(f"{what}: {sentence}") from error

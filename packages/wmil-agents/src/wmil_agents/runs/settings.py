@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(ge=1)]
 Algorithm = Literal["REINFORCE", "A2C", "PPO"]
 Ablation = Literal["none", "random_policy", "shuffled_rewards", "no_baseline", "no_world_model"]
+
+
+def _not_one(length: int) -> int:
+    if length == 1:
+        raise ValueError("it should be 0, for no history, or at least 2")
+    return length
 
 
 class Section(BaseModel):
@@ -39,7 +45,7 @@ class LearnerSettings(Section):
 class HistorySettings(Section):
     """What the policy sees of the past."""
 
-    length: Annotated[int, Field(ge=0)] = 0
+    length: Annotated[int, Field(ge=0), AfterValidator(_not_one)] = 0
     """The last so many (observation, previous action) pairs of the episode, 2 or more; 0 for what is seen now alone."""
     positions: Literal["learned", "rotary", "trace"] = "learned"
     """How the pairs' order is told: learned vectors, rotary, or the bias log(gamma lambda) x distance of a trace."""

@@ -16,6 +16,21 @@ from wmil_agents.runs.settings import Settings
 YAML_ENDINGS = {".yaml", ".yml"}
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader, refusing a key that is given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping as a dict."""
+        seen = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def preset_names() -> list[str]:
     """The names of the presets."""
     return sorted(entry.name.removesuffix(".yaml") for entry in _presets() if entry.name.endswith(".yaml"))
@@ -41,9 +56,20 @@ def load_settings(source: str, overrides: Sequence[str] = ()) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"the setting {name} ({source}) is not valid: {first['msg'][:1].lower()}{first['msg'][1:]}, "
+            f"the setting {name} ({source}) is not valid: {_wanted(name, first['type'], first['msg'])}, "
             f"not {first['input']!r}"
         ) from None
+
+
+def _wanted(name: str, kind: str, message: str) -> str:
+    """What a setting should be, in words."""
+    if kind == "model_type":
+        first = next(iter(getattr(Settings(), name).model_dump()))
+        return f"it holds settings by name, such as {name}.{first}"
+    if name == "name":
+        return "it should be letters, digits, '.', '_' and '-', the first one a letter or a digit"
+    message = message.removeprefix("Value error, ")
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _presets() -> Any:
@@ -61,7 +87,7 @@ def _document(source: str) -> dict[str, Any]:
     else:
         raise InputError(f"{source!r} is neither a preset nor a YAML file; {nearest(source, preset_names())}")
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise InputError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None
     if document is None:
@@ -94,7 +120,7 @@ def _set(document: dict[str, Any], override: str) -> None:
 def _value(text: str, override: str) -> Any:
     """A value written in YAML; numbers such as 1e4, which YAML 1.1 takes for text, are numbers."""
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except yaml.YAMLError:
         raise InputError(f"the value of the override {override!r} is not valid YAML") from None
     if isinstance(value, str):
