@@ -85,7 +85,7 @@ def test_what_is_no_finished_run_is_refused(finished: Path, tmp_path: Path, miss
         ("policy.safetensors", b"not weights", "does not hold this policy"),
         ("settings.yaml", b"a: [", "not valid YAML"),
         ("settings.yaml", b"- 1", "settings by name"),
-        ("settings.yaml", b"name: run\n", "does not hold this policy"),
+        ("settings.yaml", b"name: run\n", "its names and shapes are not those of settings.yaml"),
     ],
 )
 def test_a_damaged_run_is_refused(finished: Path, tmp_path: Path, name: str, content: bytes, sentence: str) -> None:

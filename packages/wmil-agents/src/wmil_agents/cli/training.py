@@ -36,7 +36,7 @@ def train_and_judge(source: str, overrides: Sequence[str], out: Path | None, com
         with ProgressDisplay(screen, settings.total_steps, heading) as display:
             result = run(settings, folder, display, command)
     except KeyboardInterrupt:
-        typer.echo(f"wmil: interrupted; what was measured until then is in {folder}", err=True)
+        typer.echo(f"wmil: interrupted; what was measured until then and the weights are in {folder}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     screen.print(verdict_table(result.verdict))
     if matplotlib_is_installed():

@@ -21,7 +21,7 @@ from wmil_agents.runs.experiment import (
 )
 from wmil_agents.runs.metrics import MetricsFile, metrics_row
 from wmil_agents.runs.reward_components import RewardComponents
-from wmil_agents.runs.run_folder import METRICS, TRAIN, begin_folder, check_folder, end_folder
+from wmil_agents.runs.run_folder import METRICS, TRAIN, begin_folder, check_folder, end_folder, save_policy
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.verdict import Verdict, judge
 
@@ -52,6 +52,7 @@ def run(
 
     It can be called from any process: arguments and result can be pickled, no signal handler is installed, and torch's
     number of threads is put back. Torch's, NumPy's and Python's global generators are seeded, by Stable-Baselines3.
+    Interrupted from the keyboard, it leaves what was measured until then and the weights.
 
     Args:
         settings: what to do.
@@ -89,6 +90,9 @@ def _train(experiment: Experiment, folder: Path, progress: Callable[[Progress], 
     try:
         callbacks = CallbackList([RewardComponents(), evaluation])
         model.learn(settings.total_steps, callbacks, log_interval=settings.logging.interval)
+    except KeyboardInterrupt:
+        save_policy(folder, experiment)
+        raise
     finally:
         metrics.close()
         model.logger.close()

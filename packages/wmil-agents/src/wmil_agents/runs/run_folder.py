@@ -72,15 +72,20 @@ def begin_folder(folder: Path, settings: Settings, command: Sequence[str] = ()) 
 
 def end_folder(folder: Path, experiment: Experiment, verdict: Verdict) -> None:
     """Add the policy's weights, heads included, and the verdict."""
-    save_model(experiment.model.policy, str(folder / POLICY))
+    save_policy(folder, experiment)
     write_json(folder / VERDICT, verdict.to_dict())
+
+
+def save_policy(folder: Path, experiment: Experiment) -> None:
+    """Write the policy's weights as they are now."""
+    save_model(experiment.model.policy, str(folder / POLICY))
 
 
 def load_run(folder: Path, *, level: int | None = None) -> Experiment:
     """The experiment of a folder with its trained policy; no file is executed.
 
     Args:
-        folder: of a run that has ended.
+        folder: of a run that has ended, or was interrupted.
         level: the level of the environments to evaluate in; that of training for None.
 
     Raises:
@@ -92,11 +97,14 @@ def load_run(folder: Path, *, level: int | None = None) -> Experiment:
     experiment = build_experiment(load_settings(str(folder / SETTINGS)), evaluation_level=level)
     try:
         load_model(experiment.model.policy, str(folder / POLICY))
-    except Exception as error:  # safetensors raises its own kinds, and RuntimeError where the shapes differ
+    except RuntimeError as error:
         experiment.close()
         raise InputError(
-            f"{folder / POLICY} does not hold this policy: {' '.join(str(error).split())[:200]}"
+            f"{folder / POLICY} does not hold this policy: its names and shapes are not those of {SETTINGS}"
         ) from error
+    except Exception as error:  # safetensors raises its own kinds
+        experiment.close()
+        raise InputError(f"{folder / POLICY} does not hold this policy: {' '.join(str(error).split())}") from error
     return experiment
 
 
