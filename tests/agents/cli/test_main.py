@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from wmil_agents._version import __version__
 from wmil_agents.cli.main import app
 from wmil_agents.cli.settings_help import settings_help
 from wmil_agents.evaluation.quantity import figure_text
@@ -136,6 +137,11 @@ def test_an_interrupted_run_keeps_what_was_measured(in_tmp: Path, monkeypatch: p
     assert code == 130
     assert "interrupted" in err
     assert len((in_tmp / "here/metrics.csv").read_text().splitlines()) == 3
+    last = read_metrics(in_tmp / "here/metrics.csv")["success"][-1]
+    code, out, _ = wmil("eval", "here", "--level", "1")
+    assert code == 0
+    success = next(line.split()[1] for line in out.splitlines() if line.startswith(" success"))
+    assert float(success) > last
 
 
 @pytest.mark.parametrize(
@@ -157,6 +163,7 @@ def test_an_interrupted_run_keeps_what_was_measured(in_tmp: Path, monkeypatch: p
         (["train"], "Missing argument"),
         (["trian"], "No such command"),
         (["envs", "WMIL/PatternEch-v0"], "did you mean 'WMIL/PatternEcho-v0'"),
+        (["envs", "WMIL/Foo-v0"], "there are WMIL/Conditional-v0, WMIL/PatternEcho-v0, WMIL/SequenceNext-v0"),
         (["eval", "nowhere"], "is not the folder of a finished run"),
         (["eval", "nowhere", "--episodes", "1"], "2"),
     ],
@@ -201,6 +208,15 @@ def test_an_environment_is_described() -> None:
     assert code == 0
     for word in ("Observation:", "element_1 (9)", "What can be reached", "5: hidden rule", "feedback", "0.125"):
         assert word in out
+
+
+@pytest.mark.parametrize("short", ["PatternEcho", "PatternEcho-v0"])
+def test_an_environment_may_be_named_in_short(short: str) -> None:
+    assert wmil("envs", short) == wmil("envs", "WMIL/PatternEcho-v0")
+
+
+def test_the_version_is_told() -> None:
+    assert wmil("--version") == (0, f"wmil {__version__}\n", "")
 
 
 def test_a_run_is_evaluated_exactly_at_every_level(finished: Path) -> None:

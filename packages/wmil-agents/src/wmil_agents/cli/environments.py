@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from typing import Any
 
@@ -15,6 +16,9 @@ from wmil_envs.registration import ROWS
 
 _FIGURES = ("random_success", "random_return", "memoryless_return", "optimal_return")
 _HEADINGS = ("random\nsuccess", "random\nreturn", "memoryless\nreturn", "optimal\nreturn")
+
+_LIKENESS = 0.75
+"""Of two names of environments, so that one is offered for the other."""
 
 
 def list_environments() -> None:
@@ -33,12 +37,13 @@ def list_environments() -> None:
 def describe_environment(id: str) -> None:
     """Print an environment's page: what it is, its spaces, its levels, and what a world model can reach there.
 
+    Args:
+        id: whole, or short where that means one environment: `PatternEcho-v0`, `PatternEcho`.
+
     Raises:
         InputError: there is no such environment.
     """
-    ids = [row.id for row in ROWS]
-    if id not in ids:
-        raise InputError(f"there is no environment {id!r}; {nearest(id, ids)}")
+    id = _whole_id(id)
     screen, world = console(), _world(id)
     screen.print(f"{id}\n\n{inspect.getdoc(type(world.task))}\n", markup=False)
     observation = ", ".join(f"{attribute.name} ({attribute.n_values})" for attribute in world.observation.attributes)
@@ -57,6 +62,27 @@ def describe_environment(id: str) -> None:
         predicted.add_section()
     screen.print(reached)
     screen.print(predicted)
+
+
+def _whole_id(id: str) -> str:
+    ids = [row.id for row in ROWS]
+    meant = [known for known in ids if id in (known, _short(known), _name(known))]
+    if len(meant) == 1:
+        return meant[0]
+    by_name = {_name(known): known for known in ids}
+    alike = difflib.get_close_matches(_name(id), by_name, n=1, cutoff=_LIKENESS)
+    hint = nearest(by_name[alike[0]] if alike else "", ids)
+    raise InputError(f"there is no environment {id!r}; {hint}")
+
+
+def _short(id: str) -> str:
+    """Without its namespace."""
+    return id.rpartition("/")[2]
+
+
+def _name(id: str) -> str:
+    """Without namespace and version."""
+    return _short(id).partition("-v")[0]
 
 
 def _world(id: str) -> Any:

@@ -13,7 +13,6 @@ from typer.core import TyperCommand
 
 app = typer.Typer(
     name="wmil",
-    help="Tiny transformers that learn from scratch in worlds that know their own floors and ceilings.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -22,6 +21,23 @@ app = typer.Typer(
 )
 
 BAD_INPUT = 2
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from wmil_agents._version import __version__
+
+        typer.echo(f"wmil {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def wmil(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Tiny transformers that learn from scratch in worlds that know their own floors and ceilings."""
 
 
 class TrainCommand(TyperCommand):
