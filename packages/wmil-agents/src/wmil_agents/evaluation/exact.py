@@ -13,8 +13,8 @@ from wmil_agents.evaluation.policy_table import Model, actor_critic, evaluating,
 from wmil_agents.evaluation.world_model_errors import world_model_errors
 from wmil_agents.vec_env.history_space import HistorySpace
 from wmil_envs.bank import Bank
-from wmil_envs.oracle import Exact, Quantity, Unavailable
 from wmil_envs.exact_value import MAX_OBSERVATIONS, policy_value
+from wmil_envs.oracle import Exact, Quantity, Unavailable
 from wmil_envs.world import World
 
 
