@@ -20,7 +20,7 @@ from benchmarks.peers.installation import absence
 from benchmarks.peers.peer import PEERS
 from benchmarks.peers.report import PAGE
 from benchmarks.results_folder import LATEST, keep
-from benchmarks.table import page, write_csv
+from benchmarks.table import page, read_csv, write_csv
 
 PROGRAMS = {
     "learning": "benchmarks.learning_figures",
@@ -50,8 +50,12 @@ def main() -> int:
     programs = chosen.only or [*PROGRAMS, *([PEERS_PROGRAM] if installed_peers() else [])]
     figures: list[Figure] = []
     failed: list[str] = []
-    for name in programs:
-        if name == PEERS_PROGRAM:
+    earlier: list[str] = []
+    for name in PROGRAMS:
+        if name not in programs:
+            if (folder / f"{name}.csv").is_file():
+                earlier.append(name)
+                figures += read_csv(folder / f"{name}.csv")
             continue
         print(f"{name}: python -m {PROGRAMS[name]}{'' if chosen.full else ' --short'}", flush=True)
         measured = figures_of(PROGRAMS[name], short=not chosen.full)
@@ -62,7 +66,7 @@ def main() -> int:
         figures += measured
     if PEERS_PROGRAM in programs and not compare_with_peers(folder, short=not chosen.full):
         failed.append(PEERS_PROGRAM)
-    text = results_page(figures, failed, chosen.full, peers=PEERS_PROGRAM in programs)
+    text = results_page(figures, failed, earlier, chosen.full, peers=(folder / PAGE).is_file())
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(text)
     print(text)
@@ -104,12 +108,14 @@ def figures_of(module: str, *, short: bool) -> list[Figure] | None:
         return [Figure.from_dict(row) for row in json.loads(file.read_text())]
 
 
-def results_page(figures: list[Figure], failed: list[str], full: bool, peers: bool) -> str:
+def results_page(figures: list[Figure], failed: list[str], earlier: list[str], full: bool, peers: bool) -> str:
     """The page: what has a bound first, then what is there to compare with."""
     form = "full" if full else "short"
     command = f"Written by `./dev.sh bench{' --full' if full else ''}` ({form} form)."
     beside = f"is in `{PAGE}`, beside this page" if peers else "needs `python -m benchmarks.peers install`"
     remarks = [command, METHOD, f"The comparison with other libraries {beside}."]
+    if earlier:
+        remarks.append(f"Measured in an earlier run: {', '.join(earlier)}.")
     if failed:
         remarks.append(f"**Not measured, because the program failed: {', '.join(failed)}.**")
     return page("Figures", remarks, machine.description(), figures)

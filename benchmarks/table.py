@@ -21,6 +21,17 @@ def write_csv(path: Path, figures: Iterable[Figure]) -> None:
         writer.writerows(rows)
 
 
+def read_csv(path: Path) -> list[Figure]:
+    """The figures that `write_csv` wrote."""
+    with path.open(newline="") as file:
+        return [Figure.from_dict(row | _numbers(row)) for row in csv.DictReader(file)]
+
+
+def _numbers(row: Mapping[str, str]) -> dict[str, float | int | None]:
+    optional = {name: float(row[name]) if row[name] else None for name in ("bound", "low", "high")}
+    return {"value": float(row["value"]), "repeats": int(row["repeats"]), **optional}
+
+
 def markdown(figures: Iterable[Figure]) -> str:
     """The table that the documentation shows."""
     rows = [HEADER, ("---",) * len(HEADER), *(_cells(figure) for figure in figures)]

@@ -87,9 +87,12 @@ def test_every_program_can_be_imported_and_says_what_it_measures() -> None:
 
 
 def test_the_short_form_writes_a_page_and_a_csv_file(tmp_path: Path) -> None:
+    importlib.import_module("benchmarks.table").write_csv(tmp_path / "learning.csv", [figure(7.0, 5.0)])
     command = [sys.executable, "-m", "benchmarks.run", "--only", "evaluation", "--results", str(tmp_path)]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     page = (tmp_path / "README.md").read_text()
+    assert "Measured in an earlier run: learning." in page
+    assert "| speed | 7 us |  | <= 5 | missed by 40.0% | n=1 |" in page
     assert page in answer.stdout
     assert "1,024 cells" in page
     assert "- commit: " in page
