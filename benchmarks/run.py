@@ -66,7 +66,7 @@ def main() -> int:
         figures += measured
     if PEERS_PROGRAM in programs and not compare_with_peers(folder, short=not chosen.full):
         failed.append(PEERS_PROGRAM)
-    text = results_page(figures, failed, earlier, chosen.full, peers=(folder / PAGE).is_file())
+    text = results_page(figures, failed, earlier, chosen.only, chosen.full, peers=(folder / PAGE).is_file())
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(text)
     print(text)
@@ -108,10 +108,13 @@ def figures_of(module: str, *, short: bool) -> list[Figure] | None:
         return [Figure.from_dict(row) for row in json.loads(file.read_text())]
 
 
-def results_page(figures: list[Figure], failed: list[str], earlier: list[str], full: bool, peers: bool) -> str:
+def results_page(
+    figures: list[Figure], failed: list[str], earlier: list[str], only: list[str] | None, full: bool, peers: bool
+) -> str:
     """The page: what has a bound first, then what is there to compare with."""
     form = "full" if full else "short"
-    command = f"Written by `./dev.sh bench{' --full' if full else ''}` ({form} form)."
+    words = ["./dev.sh", "bench", *(["--full"] if full else []), *(["--only", *only] if only else [])]
+    command = f"Written by `{shlex.join(words)}` ({form} form)."
     beside = f"is in `{PAGE}`, beside this page" if peers else "needs `python -m benchmarks.peers install`"
     remarks = [command, METHOD, f"The comparison with other libraries {beside}."]
     if earlier:
