@@ -150,7 +150,7 @@ pip_install() {
 
 install_packages() {
     pip_install --no-build-isolation --group dev \
-        -e packages/wmil-envs -e "packages/wmil-agents[contrib,report,tensorboard]"
+        -e "packages/wmil-envs[llm]" -e "packages/wmil-agents[contrib,report,tensorboard]"
 }
 
 set_up() {
