@@ -14,7 +14,9 @@ from wmil_agents.evaluation.world_model_errors import WorldModelErrors
 from wmil_agents.evaluation.world_of import world_of
 from wmil_agents.runs.experiment import torch_threads
 from wmil_agents.runs.input_error import InputError
-from wmil_agents.runs.run_folder import load_run
+from wmil_agents.runs.privilege import privilege
+from wmil_agents.runs.run_folder import SETTINGS, load_run
+from wmil_agents.runs.settings_sources import load_settings
 from wmil_envs.oracle import Estimated, Exact, Quantity, Unavailable
 
 _HEADINGS = ("value", "95 % interval", "floor", "best\nmemoryless", "ceiling")
@@ -33,7 +35,8 @@ def evaluate_run(folder: Path, n_episodes: int | None, level: int | None) -> Non
     """
     evaluations = evaluations_of(folder, n_episodes, level)
     screen = console()
-    screen.print(f"{folder}\n", markup=False, soft_wrap=True)
+    mark = privilege(load_settings(str(folder / SETTINGS)))
+    screen.print(f"{folder}{f' ({mark})' if mark else ''}\n", markup=False, soft_wrap=True)
     for name, evaluation in evaluations.items():
         figures = table(escape(_title(name, evaluation)), "quantity", *_HEADINGS)
         for row in _rows(evaluation):

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wmil_agents.runs.metrics import read_metrics
-from wmil_agents.runs.run_folder import METRICS
+from wmil_agents.runs.privilege import privilege
+from wmil_agents.runs.run_folder import METRICS, SETTINGS
+from wmil_agents.runs.settings_sources import load_settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +72,10 @@ def matplotlib_is_installed() -> bool:
 
 def draw_run(folder: Path) -> list[Path]:
     """Draw curve.svg and curve.png of a run into its folder."""
-    return draw_learning_curve([read_metrics(folder / METRICS)], folder / "curve", title=folder.name)
+    settings = folder / SETTINGS
+    mark = privilege(load_settings(str(settings))) if settings.is_file() else ""
+    title = f"{folder.name} ({mark})" if mark else folder.name
+    return draw_learning_curve([read_metrics(folder / METRICS)], folder / "curve", title=title)
 
 
 def draw_learning_curve(

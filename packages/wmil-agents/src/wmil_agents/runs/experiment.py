@@ -15,6 +15,7 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.attachment import attach
+from wmil_agents.auxiliary_losses.teacher import TeacherLoss
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.evaluation.evaluate import evaluate
 from wmil_agents.evaluation.evaluation import Evaluation
@@ -24,6 +25,7 @@ from wmil_agents.extractors.transformer import TransformerExtractor
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.reinforce import REINFORCE
 from wmil_agents.runs.ablations import ShuffledRewards, make_uniform
+from wmil_agents.runs.agents import WithheldRewards, silence_critic, taught_alone
 from wmil_agents.runs.input_error import InputError, nearest
 from wmil_agents.runs.schedules import with_schedules
 from wmil_agents.runs.settings import Settings
@@ -85,8 +87,10 @@ def build_experiment(settings: Settings, *, evaluation_level: int | None = None)
     env = evaluation_env = None
     try:
         with _as_input_error(f"the environment {settings.env.id} cannot be made"):
-            env = _make_env(settings, settings.env.arguments, settings.seed)
             asked = settings.env.arguments
+            if settings.agent == "kl_distill" and _is_ours(settings.env.id):
+                asked = {"reveals_all_actions": True, **asked}
+            env = _make_env(settings, asked, settings.seed)
             if _is_ours(settings.env.id):
                 asked = {name: value for name, value in asked.items() if name not in _TRAINING_ONLY}
             if evaluation_level is not None:
@@ -95,6 +99,8 @@ def build_experiment(settings: Settings, *, evaluation_level: int | None = None)
         with _as_input_error(f"the ablation {settings.ablation} is not possible"):
             if settings.ablation == "shuffled_rewards":
                 env = ShuffledRewards(env, settings.seed)
+        if settings.agent == "kl_distill":
+            env = WithheldRewards(env)
         with _as_input_error("the learner cannot be made"):
             model = _make_model(settings, algorithm, env)
     except InputError:
@@ -130,6 +136,8 @@ def _make_model(settings: Settings, algorithm: type[A2C | PPO], env: VecEnv) -> 
     arguments = with_schedules(settings.learner.arguments)
     if settings.ablation == "no_baseline":
         arguments["baseline"] = "none"
+    if settings.agent == "kl_distill":
+        arguments = taught_alone(arguments)
     model = algorithm(
         TransformerPolicy,
         env,
@@ -138,9 +146,11 @@ def _make_model(settings: Settings, algorithm: type[A2C | PPO], env: VecEnv) -> 
         device="cpu",
         **arguments,
     )
-    model = _with_world_model(settings, model)
-    if settings.ablation == "random_policy":
+    model = _with_losses(settings, model)
+    if settings.ablation == "random_policy" or settings.agent == "random":
         make_uniform(model.policy)
+    if settings.agent == "kl_distill":
+        silence_critic(model.policy)
     return model
 
 
@@ -157,7 +167,8 @@ def _policy_kwargs(settings: Settings) -> dict[str, Any]:
     return {"max_parameters": policy.max_parameters, **extractor}
 
 
-def _with_world_model(settings: Settings, model: A2C | PPO) -> A2C | PPO:
+def _with_losses(settings: Settings, model: A2C | PPO) -> A2C | PPO:
+    teacher = [TeacherLoss()] if settings.agent == "kl_distill" else []
     world_model = settings.world_model
     scale = world_model_scale(settings)
     loss = WorldModelLoss(
@@ -167,16 +178,17 @@ def _with_world_model(settings: Settings, model: A2C | PPO) -> A2C | PPO:
         predictable_only=world_model.predictable_only,
     )
     try:
-        return attach(model, [loss])
+        return attach(model, [loss, *teacher])
     except ValueError as error:
-        if scale == 0.0:
-            return model  # not asked for, and these observations have nothing that its head could predict
+        if scale == 0.0:  # not asked for, and these observations have nothing that its head could predict
+            return attach(model, teacher) if teacher else model
         raise InputError(f"{error}; or do without a world model: world_model.scale=0") from None
 
 
 def world_model_scale(settings: Settings) -> float:
-    """The weight of the world model's loss in this run, the ablation considered."""
-    return 0.0 if settings.ablation == "no_world_model" else settings.world_model.scale
+    """The weight of the world model's loss in this run, agent and ablation considered."""
+    is_cut = settings.ablation == "no_world_model" or settings.agent != "learner"
+    return 0.0 if is_cut else settings.world_model.scale
 
 
 def return_threshold(settings: Settings) -> float | None:
@@ -194,6 +206,11 @@ def _check_learner(settings: Settings, algorithm: type[A2C | PPO]) -> None:
             raise InputError(f"learner.arguments.{name} is decided by other settings, see `wmil train --help`")
         if name not in known:
             raise InputError(f"{settings.learner.algorithm} takes no argument {name!r}; {nearest(name, known)}")
+    if settings.agent != "learner" and settings.ablation != "none":
+        raise InputError(
+            f"an ablation takes something out of the learner, and agent={settings.agent} acts in its place: set one of "
+            "agent and ablation"
+        )
     if settings.ablation == "no_baseline" and algorithm is not REINFORCE:
         raise InputError(f"the ablation no_baseline is one of REINFORCE, {settings.learner.algorithm} has a critic")
     if settings.ablation == "no_world_model" and settings.world_model.scale == 0.0:

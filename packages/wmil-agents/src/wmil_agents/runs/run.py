@@ -20,6 +20,7 @@ from wmil_agents.runs.experiment import (
     world_model_scale,
 )
 from wmil_agents.runs.metrics import MetricsFile, metrics_row
+from wmil_agents.runs.privilege import privilege
 from wmil_agents.runs.reward_components import RewardComponents
 from wmil_agents.runs.run_folder import METRICS, TRAIN, begin_folder, check_folder, end_folder, save_policy
 from wmil_agents.runs.settings import Settings
@@ -103,6 +104,7 @@ def _train(experiment: Experiment, folder: Path, progress: Callable[[Progress], 
         None if world is None else world.bank,
         world_model_is_trained=world_model_scale(settings) > 0.0,
         return_threshold=return_threshold(settings),
+        mark=privilege(settings),
     )
     end_folder(folder, experiment, verdict)
     return Result(folder, settings, tuple(history), verdict)

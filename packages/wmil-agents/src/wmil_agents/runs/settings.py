@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(ge=1)]
 Algorithm = Literal["REINFORCE", "A2C", "PPO"]
+Agent = Literal["learner", "random", "rl_only", "kl_distill"]
 Ablation = Literal["none", "random_policy", "shuffled_rewards", "no_baseline", "no_world_model"]
 
 
@@ -116,6 +117,10 @@ class Settings(Section):
     """Environments stepped together."""
     n_threads: Positive = 1
     """Threads that torch may use; for models as small as these one is fastest."""
+    agent: Agent = "learner"
+    """Who acts: the learner of these settings, or a baseline in its place: `random` never learns; `rl_only` is the
+    learner without auxiliary losses; `kl_distill` gets no reward and uses a teacher, the parent's scores of all
+    actions."""
     ablation: Ablation = "none"
     """What is cut out, to see its criterion fail: the policy's learning, the rewards' meaning, the baseline, the world
     model's learning."""

@@ -61,6 +61,8 @@ class Verdict:
     """The answers to all questions."""
 
     criteria: tuple[Criterion, ...]
+    mark: str = ""
+    """What the run was told besides the rewards of its own actions; empty if nothing."""
 
     @property
     def reached(self) -> bool:
@@ -71,6 +73,10 @@ class Verdict:
     @property
     def summary(self) -> str:
         """The verdict in a few words."""
+        return f"{self._answer}; {self.mark}" if self.mark else self._answer
+
+    @property
+    def _answer(self) -> str:
         n_open = sum(criterion.passed is None for criterion in self.criteria)
         if n_open == len(self.criteria):
             return "no criterion can be judged"
@@ -80,7 +86,11 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain data."""
-        return {"reached": self.reached, "criteria": [asdict(criterion) for criterion in self.criteria]}
+        return {
+            "reached": self.reached,
+            "mark": self.mark,
+            "criteria": [asdict(criterion) for criterion in self.criteria],
+        }
 
 
 def judge(
@@ -90,6 +100,7 @@ def judge(
     *,
     world_model_is_trained: bool,
     return_threshold: float | None = None,
+    mark: str = "",
 ) -> Verdict:
     """The verdict on a run.
 
@@ -99,9 +110,10 @@ def judge(
         bank: the tables of a finite world.
         world_model_is_trained: whether the run trained a world model.
         return_threshold: the mean return that counts as solved; only asked for where there are no tables.
+        mark: what the run was told besides the rewards of its own actions.
     """
     if bank is None and return_threshold is not None:
-        return Verdict((_return_reached(history, return_threshold),))
+        return Verdict((_return_reached(history, return_threshold),), mark)
     above_chance = _above_chance(history[-1].evaluation, bank)
     return Verdict(
         (
@@ -109,7 +121,8 @@ def judge(
             _above_half(history, total_steps),
             _entropy_falls(history, above_chance),
             _world_model_learns(history, is_trained=world_model_is_trained),
-        )
+        ),
+        mark,
     )
 
 
