@@ -54,13 +54,16 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
             "auxiliary losses attach to PPO, A2C, REINFORCE, RecurrentPPO, MaskablePPO, DQN, SAC, TD3, DDPG and their "
             f"subclasses, not to {type(model).__name__}"
         )
+    attached = model.policy.auxiliary_losses if isinstance(model.policy, AuxiliaryHeads) else ()
     if losses is None:
-        if not isinstance(model.policy, AuxiliaryHeads):
+        if not attached:
             raise ValueError("this model has no auxiliary losses yet: say which, attach(model, [WorldModelLoss()])")
-    elif isinstance(model.policy, AuxiliaryHeads):
+    elif attached and attached != getattr(model, "own_losses", ()):  # REINFORCE has some as a part of itself
         raise ValueError("this model has auxiliary losses already: name all of them in one attach(model, losses)")
     elif not losses:
         raise ValueError("attach(model, losses) needs at least one auxiliary loss")
+    else:
+        losses = (*attached, *losses)
     if isinstance(model, OffPolicyAlgorithm):
         return attach_off_policy(model, losses)
     assert isinstance(model, OnPolicyAlgorithm)

@@ -18,6 +18,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.attachment import attach
+from wmil_agents.auxiliary_loss import AuxiliaryLoss
+from wmil_agents.auxiliary_losses.all_actions import AllActionsLoss
 from wmil_agents.buffers.event_memory import EventMemory, EventReplay
 from wmil_agents.buffers.monte_carlo_buffer import Baseline, MonteCarloBuffer, MonteCarloDictBuffer
 from wmil_agents.buffers.running_mean import RunningMean
@@ -30,8 +32,8 @@ from wmil_agents.vec_env.infos import StepInfos
 DEFAULT_N_STEPS = 1_000
 """Steps per rollout and environment where an environment says neither its horizon nor its time limit."""
 LEARNING_RATE = 0.7
-EVENT_REPLAY_LEARNING_RATE = 2.0
-"""What is remembered steadies the gradient, so steps may be longer."""
+STEADY_LEARNING_RATE = 2.0
+"""Where event replay or the scores of all actions steady the gradient, steps may be longer."""
 
 
 class REINFORCE(A2C):
@@ -51,7 +53,7 @@ class REINFORCE(A2C):
         policy: `"TransformerPolicy"`, another alias of A2C's, or a class.
         env: A `VecEnv`, a Gymnasium environment or an id.
         learning_rate: Of SGD; a number or a schedule of the progress remaining; `LEARNING_RATE` if None, with event
-            replay `EVENT_REPLAY_LEARNING_RATE`.
+            replay or all actions `STEADY_LEARNING_RATE`.
         n_steps: Steps per environment and rollout; the environment's `horizon` if None, else its time limit, else
             `DEFAULT_N_STEPS`.
         gamma: Discount within an episode.
@@ -66,6 +68,11 @@ class REINFORCE(A2C):
         event_replay: How to learn again from actions that failed or were rewarded: an `EventReplay`, its fields as a
             mapping, or True for its defaults. For discrete actions that are judged one by one: a horizon of 1, or
             `gamma=0`.
+        all_actions: Whether to learn from the parent's score of every action instead of the return of the one taken:
+            L = -mean over steps of sum_a pi(a | s_t) score(s_t, a). That is the mean of the gradient over the actions
+            drawn, and needs no baseline; but who is told the score of actions not taken is taught, so every update logs
+            `train/all_actions`. For environments made with `reveals_all_actions=True` and, as event replay, for
+            discrete actions that are judged one by one.
         stats_window_size: As in A2C.
         tensorboard_log: As in A2C.
         policy_kwargs: As in A2C; `optimizer_class` is SGD unless given.
@@ -94,6 +101,7 @@ class REINFORCE(A2C):
         vf_coef: float | None = None,
         max_grad_norm: float = 0.3,
         event_replay: EventReplay | Mapping[str, Any] | bool | None = None,
+        all_actions: bool = False,
         stats_window_size: int = 100,
         tensorboard_log: str | None = None,
         policy_kwargs: dict[str, Any] | None = None,
@@ -110,10 +118,20 @@ class REINFORCE(A2C):
             raise ValueError(f"gamma must be in [0, 1], not {gamma}")
         if baseline != "learned" and vf_coef:
             raise ValueError(f"vf_coef={vf_coef} trains a value that baseline={baseline!r} never uses: leave it out")
+        if all_actions and baseline != "running_mean":
+            raise ValueError(f"baseline={baseline!r} is of returns, and all_actions=True uses none: leave it out")
+        if all_actions and EventReplay.of(event_replay):
+            raise ValueError("all_actions=True knows every action's score, so event_replay adds nothing: leave it out")
         if learning_rate is None:
-            learning_rate = EVENT_REPLAY_LEARNING_RATE if EventReplay.of(event_replay) else LEARNING_RATE
+            is_steady = all_actions or EventReplay.of(event_replay) is not None
+            learning_rate = STEADY_LEARNING_RATE if is_steady else LEARNING_RATE
         running_mean = RunningMean(baseline_momentum)
-        buffer_kwargs: dict[str, Any] = {"baseline": baseline, "running_mean": running_mean, "group_size": group_size}
+        buffer_kwargs: dict[str, Any] = {
+            "baseline": baseline,
+            "running_mean": running_mean,
+            "group_size": group_size,
+            "all_actions": all_actions,
+        }
         self.event_replay = EventReplay.of(event_replay)
         super().__init__(
             policy,
@@ -135,15 +153,17 @@ class REINFORCE(A2C):
             _init_setup_model=False,
         )
         self.baseline = baseline
+        self.all_actions = all_actions
         self.entropy_schedule = ent_coef if callable(ent_coef) else None
         """Of the entropy bonus; None where its weight is fixed."""
         if self.env is not None:
             _check_groups(baseline, group_size, self.n_envs)
         if n_steps is None and self.env is not None:
             self.n_steps = _episode_limit(self.env) or DEFAULT_N_STEPS
-        if self.event_replay is not None and self.env is not None:
-            n_actions = self._check_event_replay(self.env)
-            self.rollout_buffer_kwargs["events"] = EventMemory(n_actions, self.event_replay, seed)
+        if self.env is not None:
+            self._check_env(self.env)
+        if self.event_replay is not None and isinstance(self.action_space, spaces.Discrete):
+            self.rollout_buffer_kwargs["events"] = EventMemory(int(self.action_space.n), self.event_replay, seed)
         if _init_setup_model:
             self._setup_model()
 
@@ -164,6 +184,13 @@ class REINFORCE(A2C):
             # Nobody trains this head: at 0, A2C's bootstrap past a time limit adds nothing.
             for parameter in self.policy.value_net.parameters():
                 torch.nn.init.zeros_(parameter)
+        if self.own_losses and not isinstance(self.policy, AttachedPolicy):
+            attach(self, self.own_losses)
+
+    @property
+    def own_losses(self) -> tuple[AuxiliaryLoss, ...]:
+        """The losses that are part of this algorithm, to which `attach` adds."""
+        return (AllActionsLoss(),) if self.all_actions else ()
 
     def collect_rollouts(
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
@@ -199,6 +226,9 @@ class REINFORCE(A2C):
             self.ent_coef = self.entropy_schedule(self._current_progress_remaining)
             self.logger.record("train/ent_coef", self.ent_coef)
         super().train()
+        if self.all_actions:
+            self.logger.record("train/all_actions", 1)
+            return
         buffer = self.rollout_buffer
         assert isinstance(buffer, MonteCarloBuffer)
         self.logger.record("train/complete_share", buffer.complete_share)
@@ -220,22 +250,33 @@ class REINFORCE(A2C):
         """As A2C's."""
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
-    def _check_event_replay(self, env: VecEnv) -> int:
-        """The number of actions; a sentence where events cannot be replayed."""
-        if not isinstance(self.action_space, spaces.Discrete):
-            raise ValueError(f"event_replay is for Discrete actions, and these are {self.action_space}: leave it out")
+    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+        """As A2C's, if this one's settings make sense there."""
+        self._check_env(self._wrap_env(env))
+        super().set_env(env, force_reset)
+
+    def _check_env(self, env: VecEnv) -> None:
+        """Raises a `ValueError` where actions are not judged one by one, and the settings need them to be."""
+        if self.event_replay is None and not self.all_actions:
+            return
+        name = "all_actions" if self.all_actions else "event_replay"
+        if not isinstance(env.action_space, spaces.Discrete):
+            raise ValueError(f"{name} is for Discrete actions, and these are {env.action_space}: leave it out")
         limit = _episode_limit(env)
         if limit != 1 and self.gamma != 0.0:
             raise ValueError(
-                f"event_replay judges each action by its own reward, and these episodes have {limit or 'many'} steps: "
-                "pass gamma=0.0, or leave event_replay out"
+                f"{name} judges each action by its own reward, and these episodes have {limit or 'many'} steps: "
+                f"pass gamma=0.0, or leave {name} out"
             )
-        return int(self.action_space.n)
+        for loss in self.own_losses:
+            loss.check_env(env)
 
     @classmethod
     def load(cls, *args: Any, **kwargs: Any) -> Self:
         """As A2C's; auxiliary losses that were saved are attached again."""
         model = super().load(*args, **kwargs)
+        if model.env is not None:
+            model._check_env(model.env)
         return attach(model) if isinstance(model.policy, AttachedPolicy) else model
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from gymnasium import spaces
-from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
-from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
+from wmil_agents.auxiliary_loss import Transitions
+from wmil_agents.auxiliary_losses.action_scores import ActionScoresLoss
 from wmil_agents.losses.soft_target import soft_target_divergence
 
 
 @dataclass(frozen=True)
-class TeacherLoss(AuxiliaryLoss):
+class TeacherLoss(ActionScoresLoss):
     """KL from the parent's soft target, softmax(scores / temperature), to the policy: the "teacher" control.
 
     A parent judges what the learner did and is no teacher: a learner with this loss is told what it should have done.
@@ -38,31 +36,6 @@ class TeacherLoss(AuxiliaryLoss):
     def __post_init__(self) -> None:
         if not self.temperature > 0.0:
             raise ValueError(f"temperature must be above 0, not {self.temperature}")
-
-    @property
-    def asks_action_scores(self) -> bool:
-        """Yes: they are what it teaches."""
-        return True
-
-    def check_env(self, env: VecEnv) -> None:
-        """Refuses environments that score no action, or only the one taken."""
-        if not env.has_attr("action_scores"):
-            raise ValueError(
-                f"the {self.name} loss needs the score of every action, and this environment has no action_scores"
-            )
-        if env.has_attr("world") and not all(world.reveals_all_actions for world in env.get_attr("world")):
-            raise ValueError(
-                f"the {self.name} loss needs the score of every action, and this environment reveals that of the "
-                "chosen one only: make it with reveals_all_actions=True, and say so beside every result"
-            )
-
-    def build(
-        self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], features_dim: int
-    ) -> nn.Module:
-        """Nothing to learn beside the policy."""
-        if not isinstance(action_space, spaces.Discrete):
-            raise ValueError(f"the {self.name} loss teaches a Discrete action, not one of {action_space}")
-        return nn.Identity()
 
     def loss(self, head: nn.Module, features: Tensor, transitions: Transitions) -> tuple[Tensor, dict[str, Tensor]]:
         """The divergence from the target."""

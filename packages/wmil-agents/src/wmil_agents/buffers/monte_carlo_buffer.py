@@ -31,6 +31,8 @@ class MonteCarloBuffer(RolloutBuffer):
             None. For environments of a group that have the same instances (`group_size` of `gym.make_vec`).
         running_mean: The mean to use and to update; a fresh one if None.
         events: Where to remember which actions failed and which were rewarded; nowhere if None.
+        all_actions: Whether another loss learns from the scores of all actions. What the one taken earned then teaches
+            nothing: every advantage is 0.
         **kwargs: Those of the rollout buffer.
     """
 
@@ -41,12 +43,14 @@ class MonteCarloBuffer(RolloutBuffer):
         running_mean: RunningMean | None = None,
         group_size: int | None = None,
         events: EventMemory | None = None,
+        all_actions: bool = False,
         **kwargs: Any,
     ) -> None:
         self.baseline = baseline
         self.running_mean = RunningMean() if running_mean is None else running_mean
         self.group_size = group_size
         self.events = events
+        self.all_actions = all_actions
         self.complete_share = 0.0
         super().__init__(*args, **kwargs)
 
@@ -75,7 +79,8 @@ class MonteCarloBuffer(RolloutBuffer):
                 if complete.any():
                     self.running_mean.update(float(returns[complete].mean()))
         self.returns = np.where(complete, returns, self.values)
-        self.advantages = np.where(complete, returns - expected, 0.0).astype(np.float32)
+        teaches = complete & (not self.all_actions)
+        self.advantages = np.where(teaches, returns - expected, 0.0).astype(np.float32)
 
     def _get_samples(self, batch_inds: NDArray[np.intp], env: VecNormalize | None = None) -> Any:
         if len(batch_inds) == self.buffer_size * self.n_envs:
