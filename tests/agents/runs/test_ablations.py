@@ -7,6 +7,8 @@ import torch
 from wmil_agents.evaluation.policy_table import policy_table
 from wmil_agents.reinforce import REINFORCE
 from wmil_agents.runs.ablations import ShuffledRewards, make_uniform
+from wmil_agents.runs.experiment import build_experiment
+from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.run import Result, run
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
@@ -86,3 +88,9 @@ def test_shuffled_rewards_fail_the_first_three(tmp_path: Path) -> None:
 )
 def test_the_locked_experiment_at_full_length(ablation: str, expected: list[bool], tmp_path: Path) -> None:
     assert passed(run_ablation(ablation, tmp_path / "run", 10_000))[: len(expected)] == expected
+
+
+def test_rewards_are_not_shuffled_for_who_learns_from_none() -> None:
+    overrides = ["ablation=shuffled_rewards", "learner.arguments.all_actions=true"]
+    with pytest.raises(InputError, match="takes nothing from all_actions"):
+        build_experiment(load_settings("mvp", overrides))

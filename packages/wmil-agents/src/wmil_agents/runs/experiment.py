@@ -211,6 +211,8 @@ def _check_learner(settings: Settings, algorithm: type[A2C | PPO]) -> None:
             f"an ablation takes something out of the learner, and agent={settings.agent} acts in its place: set one of "
             "agent and ablation"
         )
+    if settings.ablation == "shuffled_rewards" and settings.learner.arguments.get("all_actions"):
+        raise InputError("the ablation shuffled_rewards takes nothing from all_actions, which learns from no reward")
     if settings.ablation == "no_baseline" and algorithm is not REINFORCE:
         raise InputError(f"the ablation no_baseline is one of REINFORCE, {settings.learner.algorithm} has a critic")
     if settings.ablation == "no_world_model" and settings.world_model.scale == 0.0:
