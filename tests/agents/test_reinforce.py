@@ -8,9 +8,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
+from gymnasium.vector import SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
 from stable_baselines3 import A2C
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
@@ -202,6 +206,101 @@ def test_unfinished_episodes_are_left_out(make_env: MakeEnv) -> None:
     assert model.logger.name_to_value["train/complete_share"] == pytest.approx(4 / 6)
     advantages = model.rollout_buffer.advantages.reshape(8, 6)  # flattened environment by environment
     assert (advantages[:, 4:] == 0).all()
+
+
+class Scripted(gym.Env[Any, Any]):
+    """Pays a list of rewards, whatever is done, and shows the steps taken; an episode has so many, or no end."""
+
+    observation_space = spaces.Discrete(9)
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, rewards: list[float], length: int | None = None) -> None:
+        self.rewards, self.length = iter(rewards), length
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[int, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.taken = 0
+        return 0, {}
+
+    def step(self, action: Any) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        self.taken += 1
+        return self.taken, next(self.rewards), self.taken == self.length, False, {}
+
+
+def scripted(*envs: gym.Env[Any, Any]) -> DummyVecEnv:
+    return DummyVecEnv([lambda env=env: env for env in envs])  # type: ignore[misc]
+
+
+def advantages(model: REINFORCE) -> list[list[float]]:
+    """Of the last rollout, one row per environment."""
+    buffer = model.rollout_buffer
+    rows: list[list[float]] = buffer.advantages.reshape(buffer.n_envs, buffer.buffer_size).tolist()
+    return rows
+
+
+STILL: dict[str, Any] = {"learning_rate": 0.0, "max_grad_norm": 1e9}
+
+
+def test_advantages_of_several_episodes_in_a_rollout_are_those_worked_out_by_hand() -> None:
+    first = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 1.0, 1.0]
+    second = [3.0, 0.0, 9.0, 1.0, 1.0, 2.0, 6.0, 5.0, 4.0, 7.0]
+    env = scripted(Scripted(first, length=2), Scripted(second, length=3))
+    model = reinforce(env, n_steps=5, gamma=0.5, baseline="none", **STILL, **SMALL)
+    model.learn(10)
+    # episodes of 2: (1, 2), (4, 8), then 16 alone; of 3: (3, 0, 9), then (1, 1) without its end
+    assert advantages(model) == [[1 + 0.5 * 2, 2, 4 + 0.5 * 8, 8, 0], [3 + 0.25 * 9, 0.5 * 9, 9, 0, 0]]
+    assert model.logger.name_to_value["train/complete_share"] == pytest.approx(7 / 10)
+    model.learn(10, reset_num_timesteps=False)
+    # 32 and 2 end the episodes that the last rollout left open; what is to go of them is known, and counts
+    assert advantages(model) == [
+        [32, 64 + 0.5 * 128, 128, 1 + 0.5 * 1, 1],
+        [2, 6 + 0.5 * 5 + 0.25 * 4, 5 + 0.5 * 4, 4, 0],
+    ]
+    assert model.logger.name_to_value["train/complete_share"] == pytest.approx(9 / 10)
+
+
+def test_the_running_mean_is_that_of_the_returns_of_complete_steps_alone() -> None:
+    env = scripted(Scripted([1.0, 3.0, 500.0] * 2, length=2), Scripted([2.0, 4.0, 900.0] * 2, length=2))
+    model = reinforce(env, n_steps=3, gamma=1.0, **STILL, **SMALL).learn(6)
+    assert advantages(model) == [[4, 3, 0], [6, 4, 0]]
+    assert model.logger.name_to_value["train/baseline"] == pytest.approx((4 + 3 + 6 + 4) / 4)
+
+
+def test_steps_without_their_episodes_end_give_no_gradient() -> None:
+    def gradient(*unfinished: float) -> dict[str, torch.Tensor]:
+        env = scripted(Scripted([1.0, 2.0, 4.0, *unfinished], length=3))
+        model = reinforce(env, n_steps=5, gamma=0.5, baseline="none", **STILL, **SMALL).learn(5)
+        attained = {name: p.grad.clone() for name, p in model.policy.named_parameters() if p.grad is not None}
+        model.policy.zero_grad()
+        obs, actions = torch.tensor([0, 1, 2]), torch.as_tensor(model.rollout_buffer.actions[:3]).flatten()
+        log_prob = model.policy.get_distribution(obs).log_prob(actions)
+        (-(torch.tensor([1 + 1 + 1, 2 + 2, 4]) * log_prob).sum() / 5).backward()
+        for name, parameter in model.policy.named_parameters():
+            if parameter.grad is not None:
+                torch.testing.assert_close(attained[name], parameter.grad, atol=1e-6, rtol=1e-5)
+        return attained
+
+    first, second = gradient(0.0, 0.0), gradient(1e6, -1e6)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert any(part.any() for part in first.values())
+
+
+@pytest.mark.parametrize("kind", ["dummy", "batch"])
+@pytest.mark.parametrize("baseline", ["none", "learned"])
+def test_an_outer_time_limit_ends_an_episode_and_only_a_learned_value_looks_past_it(kind: str, baseline: str) -> None:
+    def limited() -> gym.Env[Any, Any]:
+        return TimeLimit(Scripted([1.0, 2.0, 4.0, 8.0, 16.0]), max_episode_steps=2)
+
+    batch = BatchVecEnv(SyncVectorEnv([limited], autoreset_mode="SameStep"))
+    env = scripted(limited()) if kind == "dummy" else batch
+    model = reinforce(env, n_steps=5, gamma=0.5, baseline=baseline, **STILL, **SMALL).learn(5)
+    with torch.no_grad():
+        *values, at_the_cut = model.policy.predict_values(torch.tensor([0, 1, 0, 1, 0, 2])).flatten().tolist()
+    assert (at_the_cut != 0.0) == (values != [0.0] * 5) == (baseline == "learned")
+    ends = 2 + 0.5 * at_the_cut, 8 + 0.5 * at_the_cut
+    returns = [1 + 0.5 * ends[0], ends[0], 4 + 0.5 * ends[1], ends[1]]
+    expected = [[*(g - v for g, v in zip(returns, values[:4], strict=True)), 0.0]]
+    np.testing.assert_allclose(advantages(model), expected, atol=1e-6)
 
 
 def test_a_saved_model_is_loaded_and_goes_on(make_env: MakeEnv, tmp_path: Path) -> None:
