@@ -43,4 +43,9 @@ class Question:
     @cached_property
     def key(self) -> str:
         """SHA-256 of the canonical JSON, in hexadecimal."""
-        return hashlib.sha256(self.canonical.encode("ascii")).hexdigest()
+        return key_of(self.canonical)
+
+
+def key_of(canonical: str) -> str:
+    """The key of a question in canonical JSON."""
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
