@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -167,3 +168,50 @@ def test_a_kept_forward_is_not_used_for_other_observations_other_weights_or_twic
     with torch.no_grad():
         network.action_net.bias.add_(1.0)
     assert n_runs_of_evaluation(obs) == 1
+
+
+def test_a_rollout_runs_each_observation_once_and_its_evaluation_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, obs = policy(distinct_observations=True), batch(SPACES[2])
+    network.keeps_forward = True
+    plain = network.evaluate_actions(obs, batch(spaces.Discrete(8)))[1].detach()
+    runs: list[int] = []
+    run = network.features_extractor.forward
+    monkeypatch.setattr(network.features_extractor, "forward", lambda obs: runs.append(len(obs)) or run(obs))
+    network.set_training_mode(False)
+    with torch.no_grad():
+        for part in (obs, obs[:50], obs.flip(0)):
+            network(part)
+    network.set_training_mode(True)
+    log_prob = network.evaluate_actions(obs, batch(spaces.Discrete(8)))[1]
+    assert runs == [24]
+    torch.testing.assert_close(log_prob, plain)
+    log_prob.sum().backward()
+
+
+def test_what_was_said_of_distinct_observations_is_not_said_of_others_or_in_the_next_rollout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network, obs = policy(distinct_observations=True), batch(SPACES[2])
+    few = obs[(obs[:, 2] < 3)]
+    runs: list[int] = []
+    run = network.features_extractor.forward
+    monkeypatch.setattr(network.features_extractor, "forward", lambda obs: runs.append(len(obs)) or run(obs))
+    with torch.no_grad():
+        network(few)
+        network(obs)
+        network(few)
+        assert runs == [18, 24]
+        network.set_training_mode(False)
+        network(few)
+    assert runs == [18, 24, 18]
+    network.evaluate_actions(few, batch(spaces.Discrete(8))[: len(few)])
+    assert runs == [18, 24, 18, 18], "without a history there is nothing to learn from"
+
+
+def test_a_policy_that_keeps_a_history_can_be_copied() -> None:
+    network, obs = policy(distinct_observations=True), batch(SPACES[2])
+    network.keeps_forward = True
+    with torch.no_grad():
+        network(obs)
+        copied = copy.deepcopy(network)
+        assert torch.equal(copied(obs, deterministic=True)[2], network(obs, deterministic=True)[2])

@@ -195,10 +195,10 @@ class REINFORCE(A2C):
     def collect_rollouts(
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
     ) -> bool:
-        """As A2C's; a rollout of one step keeps its forward pass for the update, which is on the same observations."""
+        """As A2C's; the update uses the forward pass of the rollout again, where that was one for all it saw."""
         if isinstance(self.policy, TransformerPolicy):
             alone = type(self.policy).extract_features is TransformerPolicy.extract_features  # no losses beside
-            self.policy.keeps_forward = n_rollout_steps == 1 and alone
+            self.policy.keeps_forward = alone and (n_rollout_steps == 1 or self.policy.distinct_observations)
         return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
 
     def _update_info_buffer(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None = None) -> None:

@@ -19,10 +19,10 @@ class CategoricalTable:
 
     def sample(self) -> Tensor:
         """An action (B,) for each row, every row with a draw of its own."""
-        cumulated = self.log_probs.detach().exp().cumsum(1)
-        draws = torch.rand(len(self.rows), 1, dtype=cumulated.dtype, device=cumulated.device)
-        below = cumulated[:, :-1].index_select(0, self.rows) <= draws  # beyond the last but one it is the last
-        return below.sum(1)
+        cumulated = self.log_probs.detach().exp().cumsum(1).t()  # (n_actions, D)
+        draws = torch.rand(len(self.rows), dtype=cumulated.dtype, device=cumulated.device)
+        below = cumulated[:-1].index_select(1, self.rows) <= draws  # beyond the last but one it is the last
+        return below.sum(0)
 
     def mode(self) -> Tensor:
         """The most likely action (B,)."""

@@ -47,10 +47,22 @@ class DistinctObservations:
         self.n = n
         sizes: Any = getattr(space, "nvec", 2 if isinstance(space, spaces.MultiBinary) else n)
         sizes = np.broadcast_to(sizes, space.shape or (1,))
-        strides = np.cumprod([1, *np.ravel(sizes)[:-1]]).astype(np.int64)
-        starts = np.broadcast_to(np.ravel(getattr(space, "start", 0)), strides.shape).astype(np.int64)
+        strides = np.cumprod([1, *np.ravel(sizes)[:-1]]).astype(np.int32)
+        starts = np.broadcast_to(np.ravel(getattr(space, "start", 0)), strides.shape).astype(np.int32)
         self._strides = torch.as_tensor(strides)
         self._first_code = int((starts * strides).sum())
+
+    def codes(self, observations: Tensor) -> Tensor:
+        """A number (B,) below `n` for each observation (B, ...), its own."""
+        self._strides = self._strides.to(observations.device)
+        codes: Tensor = observations.reshape(len(observations), -1).int() @ self._strides
+        return codes - self._first_code if self._first_code else codes
+
+    def table(self, observations: Tensor, numbers: Tensor) -> Tensor:
+        """The number (B,) of each of these observations by its code (n,); -1 for the others of the space."""
+        table = numbers.new_full((self.n,), -1)
+        table[self.codes(observations)] = numbers  # any of equal rows will do
+        return table
 
     def of(self, observations: Tensor) -> tuple[Tensor, Tensor] | None:
         """One row of each distinct observation (D, ...), and for each of B rows which it is; None if that saves little.
@@ -58,13 +70,10 @@ class DistinctObservations:
         It saves little where D is more than half of B.
         """
         n_rows = len(observations)
-        self._strides = self._strides.to(observations.device)
-        codes = (observations.reshape(n_rows, -1).long() * self._strides).sum(1) - self._first_code
-        row_of = codes.new_full((self.n,), -1)
-        row_of[codes] = torch.arange(n_rows, device=codes.device)  # any of equal rows will do
+        row_of = self.table(observations, torch.arange(n_rows, device=observations.device))
         present = (row_of >= 0).nonzero().squeeze(1)
         if 2 * len(present) > n_rows:
             return None
         place_of = torch.empty_like(row_of)
-        place_of[present] = torch.arange(len(present), device=codes.device)
-        return observations[row_of[present]], place_of[codes]
+        place_of[present] = torch.arange(len(present), device=present.device)
+        return observations[row_of[present]], place_of.index_select(0, self.codes(observations))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 from typing import Any
@@ -45,6 +45,19 @@ class _Judged:
         return _Judged(self.logits.detach(), self.values.detach(), self.rows)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What the networks said, which they would say again while their parameters stay as they are."""
+
+    version: int
+    """Of the parameters."""
+    judged: _Judged
+    observations: Tensor
+    """The batch."""
+    places: Tensor | None
+    """Which judged row an observation of the space is, by its code, -1 where none; None if all of the batch was run."""
+
+
 class TransformerPolicy(ActorCriticPolicy):
     """`ActorCriticPolicy` with a `TransformerExtractor`, heads straight on its features and its own initialisation.
 
@@ -60,8 +73,8 @@ class TransformerPolicy(ActorCriticPolicy):
         net_arch: Layers between features and heads; none by default.
         features_extractor_class: `TransformerExtractor`, or another one.
         features_extractor_kwargs: For example `{"width": 128, "n_layers": 4}`.
-        distinct_observations: Whether to run the networks once for each distinct observation of a batch and to copy
-            what they say to its other rows; for a small finite space. Rows are then those of a smaller batch, so
+        distinct_observations: Whether to run the networks once for each distinct observation of a batch, or of a whole
+            rollout, and to copy what they say to the other rows; for a small finite space. Rows are then those of a smaller batch, so
             numbers differ from plain evaluation by the order in which floats are added, and draws are others.
         max_parameters: Refuse to build a larger policy; None lifts the limit.
         optimizer_class: As in Stable-Baselines3.
@@ -91,8 +104,8 @@ class TransformerPolicy(ActorCriticPolicy):
         self.distinct_observations = distinct_observations
         self._distinct = DistinctObservations(observation_space) if distinct_observations else None
         self.keeps_forward = False
-        """Whether a forward under `no_grad` is kept for the next `evaluate_actions` of the same observations."""
-        self._kept: tuple[Tensor, int, _Judged] | None = None
+        """Whether a forward under `no_grad` keeps its history, for the next `evaluate_actions` of what it saw."""
+        self._kept: _Kept | None = None
         super().__init__(
             observation_space,
             action_space,
@@ -116,8 +129,14 @@ class TransformerPolicy(ActorCriticPolicy):
         return parameters_of(self) if recurse else super().parameters(recurse=False)
 
     def set_training_mode(self, mode: bool) -> None:
-        """As ever, but quickly: an algorithm sets it twice an update."""
+        """As ever, but quickly: an algorithm sets it twice an update, without training at the start of a rollout."""
+        if not mode:
+            self._kept = None
         set_training(self, mode)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what was kept: a history cannot be copied."""
+        return self.__dict__ | {"_kept": None}
 
     def check_budget(self, n_more: int = 0) -> None:
         """Raises a `ValueError` if the policy, with so many parameters more, has more than `max_parameters`."""
@@ -132,30 +151,18 @@ class TransformerPolicy(ActorCriticPolicy):
         """Actions, values and log-probabilities."""
         if isinstance(obs, dict) or not self._has_plain_heads:
             return super().forward(obs, deterministic)  # type: ignore[arg-type]  # it takes dicts too
-        keeps = self.keeps_forward and not torch.is_grad_enabled()
-        with torch.set_grad_enabled(keeps or torch.is_grad_enabled()):
-            judged = self._judge(obs)
-        if keeps:
-            self._kept = obs, self._parameter_version(), judged
-            judged = judged.detached()
+        judged = self._judge(obs) if torch.is_grad_enabled() else self._known_or_judged(obs)
         distribution = self._distribution(judged)
         actions = distribution.mode() if deterministic else distribution.sample()
         log_prob = distribution.log_prob(actions)
         return actions.reshape(-1, *self.action_space.shape), _at(judged.values, judged.rows), log_prob  # type: ignore[misc]  # Discrete: ()
 
     def evaluate_actions(self, obs: PyTorchObs, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Values, log-probabilities and entropy of actions; from the forward that was kept, if it saw the same."""
+        """Values, log-probabilities and entropy of actions; from what was kept, if that was of the same."""
         if not self._has_plain_heads or not isinstance(obs, Tensor):
             return super().evaluate_actions(obs, actions)
-        kept, self._kept = self._kept, None
-        is_kept = (
-            kept is not None
-            and torch.is_grad_enabled()
-            and kept[1] == self._parameter_version()
-            and kept[0].shape == obs.shape
-            and torch.equal(kept[0], obs)
-        )
-        judged = kept[2] if kept is not None and is_kept else self._judge(obs)
+        judged = self._known(obs) or self._judge(obs)
+        self._kept = None  # one history serves one backward pass
         distribution = self._distribution(judged)
         return _at(judged.values, judged.rows), distribution.log_prob(actions), distribution.entropy()
 
@@ -187,6 +194,38 @@ class TransformerPolicy(ActorCriticPolicy):
         """Whether actions are categorical, and no mixin adds rows of its own to those that are run now."""
         alone = getattr(self, "_capture", None) is None and getattr(self, "_replayed", None) is None
         return alone and isinstance(self.action_dist, UncheckedCategorical)
+
+    def _known_or_judged(self, obs: Tensor) -> _Judged:
+        """What the networks say of observations, without history; a rollout, in which they stay, runs each once."""
+        judged = self._known(obs)
+        if judged is None:
+            with torch.set_grad_enabled(self.keeps_forward):
+                judged = self._judge(obs)
+            if judged.rows is not None or self.keeps_forward:
+                self._keep(obs, judged)
+        return judged.detached()
+
+    def _keep(self, obs: Tensor, judged: _Judged) -> None:
+        """Remembers what was said of these observations."""
+        places = None
+        if judged.rows is not None:
+            assert self._distinct is not None
+            places = self._distinct.table(obs, judged.rows)
+        self._kept = _Kept(self._parameter_version(), judged, obs, places)
+
+    def _known(self, obs: Tensor) -> _Judged | None:
+        """What was kept of these observations; None if anything is missing, the history included where one is due."""
+        kept = self._kept
+        if kept is None or kept.version != self._parameter_version():
+            return None
+        if torch.is_grad_enabled() and not kept.judged.logits.requires_grad:
+            return None
+        if kept.places is None:
+            is_same = kept.observations.shape == obs.shape and torch.equal(kept.observations, obs)
+            return kept.judged if is_same else None
+        assert self._distinct is not None
+        rows = kept.places.index_select(0, self._distinct.codes(obs))
+        return None if rows.min() < 0 else replace(kept.judged, rows=rows)
 
     def _judge(self, obs: Tensor) -> _Judged:
         """Log-probabilities and values of observations, of distinct ones if that is asked for and pays."""
