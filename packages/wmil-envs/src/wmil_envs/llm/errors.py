@@ -31,12 +31,12 @@ class StoreError(ParentError):
     """The store could not be read or written: a full disk, a file that is no store."""
 
 
-class CircuitOpen(ParentError):
-    """The provider failed too often in a row, or a canary was given full marks; nothing was sent."""
-
-
 class CallFailed(ParentError):
-    """A call that brought no usable verdict, after all attempts. The subclasses say why."""
+    """A question that got no usable verdict, after all attempts. The subclasses say why."""
+
+
+class CircuitOpen(CallFailed):
+    """The provider failed too often in a row, or a canary was given full marks; nothing was sent."""
 
 
 class ProviderFault(CallFailed):

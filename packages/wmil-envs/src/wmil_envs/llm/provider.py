@@ -39,14 +39,22 @@ class Completion(NamedTuple):
 class Provider(Protocol):
     """One vendor's wire format, through its own SDK, without the SDK's retries.
 
-    The client is made at the first call, in the process that makes it, and is dropped on pickle and deepcopy.
+    The client is made in the process that uses it, and is dropped on pickle and deepcopy.
     """
 
-    def complete(self, prompt: Prompt, seconds: float) -> Completion:
-        """One attempt, over after `seconds` at the latest.
+    def prepare(self) -> None:
+        """Make the client, unless this process has it. Nothing is sent.
 
         Raises:
-            ProviderFault: the service or the network failed, or replied with something that is not its own format.
+            MissingSDK, MissingKey: it cannot be made.
+        """
+
+    def complete(self, prompt: Prompt, seconds: float) -> Completion:
+        """One attempt, over after `seconds` at the latest; the client is made first, where `prepare` was not called.
+
+        Raises:
+            ProviderFault: the service or the network failed.
+            MalformedReply: a reply that is not in the provider's own format.
             DeadlineExceeded: no reply in time.
-            MissingSDK, MissingKey: at the first call.
+            MissingSDK, MissingKey: no client could be made; nothing was sent.
         """

@@ -16,7 +16,7 @@ AskBy = Literal["instance", "action"]
 
 DEFAULT_KEYS: Mapping[str, str] = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 """The environment variable of each provider's key, at the provider's own address."""
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ class LLMSettings:
             raise ValueError(f"base_url must be an http(s) address, not {self.base_url!r}")
         if address.username or address.password or address.query:
             raise ValueError("base_url must hold no user, password or query: keys come from api_key_env only")
-        if self.api_key_env is None and address.hostname not in _LOOPBACK:
+        if self.api_key_env is None and address.hostname not in LOOPBACK:
             raise ValueError(
                 f"a base_url of one's own needs api_key_env, the name of the environment variable with that server's "
                 f"key: the key of {self.provider} is not sent to {address.hostname}"

@@ -1,0 +1,54 @@
+"""The provider for OpenAI's Chat Completions, and for every server that speaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wmil_envs.llm.provider import Finish, Prompt
+from wmil_envs.llm.sdk_provider import SDKProvider, count
+
+_FINISH: Mapping[Any, Finish] = {"length": "truncated", "content_filter": "refused"}
+
+
+class OpenAIChat(SDKProvider):
+    """Chat Completions with a JSON schema for the reply.
+
+    The schema is a request: not every server keeps it, so the reply is parsed as if there were none. OpenAI's own
+    models want `max_completion_tokens`, compatible servers know `max_tokens`.
+    """
+
+    address = "https://api.openai.com/v1"
+    client_class = "OpenAI"
+
+    def _send(self, client: Any, sdk: Any, prompt: Prompt, seconds: float) -> bytes:
+        settings = self.settings
+        longest = "max_completion_tokens" if settings.base_url is None else "max_tokens"
+        optional = {} if settings.temperature is None else {"temperature": settings.temperature}
+        response = client.chat.completions.with_raw_response.create(
+            model=settings.model,
+            messages=[{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": prompt.schema_name, "schema": dict(prompt.schema), "strict": True},
+            },
+            timeout=seconds,
+            **{longest: settings.max_tokens},
+            **optional,
+        )
+        body: bytes = response.http_response.content
+        return body
+
+    def _read(self, reply: Mapping[str, Any]) -> tuple[str, Finish, int | None, int | None]:
+        choice = reply["choices"][0]
+        message = choice["message"]
+        finish = _FINISH.get(choice.get("finish_reason"), "complete")
+        text = message.get("content")
+        if message.get("refusal"):
+            finish, text = "refused", str(message["refusal"])
+        if not isinstance(text, str):
+            if finish == "complete":
+                raise TypeError("no text")
+            text = ""
+        usage = reply.get("usage") or {}
+        return text, finish, count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
