@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gymnasium as gym
@@ -83,6 +84,56 @@ def test_dict_observations_work_too() -> None:
     batch = memory.sample(8)
     assert {name: rows.shape for name, rows in batch.observations.items()} == {"a": (8, 1), "b": (8, 1)}
     assert (batch.observations["a"][4:] == 2.0).all()
+
+
+def continued(memory: ReplayBuffer) -> list[torch.Tensor]:
+    """A few steps more, and the batches drawn then."""
+    np.random.seed(0)  # noqa: NPY002  # Stable-Baselines3 draws from the global generator
+    drawn = []
+    for step in range(30, 40):
+        add(memory, step, [0.0, float(step % 3 - 1)])
+        batch = memory.sample(16)
+        drawn += [batch.observations, batch.next_observations, batch.actions, batch.rewards, batch.dones]
+    return drawn
+
+
+@pytest.mark.parametrize("n_steps", [0, 3, 25])
+def test_a_restored_buffer_goes_on_as_the_saved_one_would(n_steps: int) -> None:
+    memory, other = (buffer(event_share=0.5, event_capacity=4) for _ in range(2))  # room for 20 steps of 2
+    for step in range(n_steps):
+        add(memory, step, [float(step % 2), 0.0], truncated=step % 5 == 4)
+    for step in range(50):
+        add(other, step, [9.0, -9.0])
+    state = memory.state_dict()
+    other.load_state_dict(state)
+    assert (other.size(), other.events.size()) == (memory.size(), memory.events.size())
+    memory_drawn, other_drawn = continued(memory), continued(other)
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(memory_drawn, other_drawn, strict=True))
+    json.dumps([{name: value for name, value in part.items() if name != "columns"} for part in state.values()])
+    assert state["all"]["columns"]["rewards"].shape == (min(n_steps, 20), 2), "what was told is not what went on"
+
+
+def test_a_restored_buffer_of_dicts_holds_the_same() -> None:
+    space = spaces.Dict({"a": PLANE, "b": spaces.Discrete(3)})
+    memory, other = (EventReplayDictBuffer(8, space, spaces.Discrete(3), "cpu", n_envs=2) for _ in range(2))
+    obs = {"a": np.array([[1.0], [2.0]]), "b": np.array([1, 2])}
+    memory.add(obs, obs, np.array([[0], [1]]), np.array([0.0, 1.0]), np.array([False, False]), [{}, {}])
+    other.load_state_dict(memory.state_dict())
+    for mine, theirs in ((memory, other), (memory.events, other.events)):
+        assert mine.pos == theirs.pos == 1
+        for name in ("a", "b"):
+            np.testing.assert_array_equal(mine.observations[name], theirs.observations[name])
+            np.testing.assert_array_equal(mine.next_observations[name], theirs.next_observations[name])
+
+
+@pytest.mark.parametrize("settings", [{"size": 20}, {"size": 80}, {"n_envs": 4, "size": 80}, {"event_capacity": 3}])
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(settings: dict[str, Any]) -> None:
+    memory, other = buffer(event_capacity=5), buffer(**{"event_capacity": 5} | settings)
+    for step in range(25):
+        add(memory, step, [1.0, 0.0])
+    with pytest.raises(ValueError, match="do not fit into one of"):
+        other.load_state_dict(memory.state_dict())
+    assert other.size() == other.events.size() == 0
 
 
 @pytest.mark.parametrize(("algorithm", "env_id"), [(DQN, "CartPole-v1"), (SAC, "Pendulum-v1")])

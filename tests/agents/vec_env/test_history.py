@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecCheckNan, VecEnv, VecMonitor, VecNormalize
 
 from wmil_agents.vec_env.history import HistoryVecEnv
 from wmil_agents.vec_env.history_space import HistorySpace
@@ -138,16 +138,20 @@ def test_normalisation_below_reaches_every_row_the_terminal_one_included(wrapped
     )
 
 
-def test_a_state_continues_bit_for_bit_in_another_env() -> None:
-    id = "wmil_envs:WMIL/PatternEcho-v0"
-    one, other = (HistoryVecEnv(make_batch_vec_env(id, 3, seed=s, horizon=6), LENGTH) for s in (0, 1))
+@pytest.mark.parametrize("normalised", [False, True])
+def test_a_state_continues_bit_for_bit_in_another_env(normalised: bool) -> None:
+    def made(seed: int) -> HistoryVecEnv:
+        id, arguments = "wmil_envs:WMIL/PatternEcho-v0", {"horizon": 6, "obs": "onehot" if normalised else "attributes"}
+        env: VecEnv = make_batch_vec_env(id, 3, seed=seed, **arguments)
+        return HistoryVecEnv(VecNormalize(env) if normalised else env, LENGTH)
+
+    one, other = made(0), made(1)
     rng = np.random.default_rng(0)
     one.reset()
     for _ in range(8):
         one.step(rng.integers(8, size=3))
     other.reset()
-    state = one.state_dict()
-    other.load_state_dict(state)
+    other.load_state_dict(one.state_dict())
     for _ in range(12):
         actions = rng.integers(8, size=3)
         (a, reward_a, done_a, _), (b, reward_b, done_b, _) = one.step(actions), other.step(actions)
@@ -161,6 +165,6 @@ def test_a_state_that_does_not_fit_is_refused() -> None:
     one.reset()
     with pytest.raises(ValueError, match="has the shape"):
         other.load_state_dict(one.state_dict())
-    one_that_forgets = HistoryVecEnv(VecNormalize(make_batch_vec_env("CartPole-v1", 2)), 4)
-    with pytest.raises(TypeError, match="VecNormalize has no state_dict"):
+    one_that_forgets = HistoryVecEnv(VecCheckNan(make_batch_vec_env(id, 2)), 4)
+    with pytest.raises(TypeError, match="VecCheckNan has no state_dict"):
         one_that_forgets.state_dict()

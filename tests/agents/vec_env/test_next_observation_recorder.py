@@ -5,7 +5,7 @@ from collections.abc import Callable
 import gymnasium as gym
 import numpy as np
 import pytest
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecCheckNan, VecEnv, VecMonitor, VecNormalize
 
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
 from wmil_agents.vec_env.next_observation_recorder import NextObservationRecorder
@@ -75,3 +75,20 @@ def test_an_environment_that_loses_its_terminal_observation_is_refused() -> None
     recorder.reset()
     with pytest.raises(RuntimeError, match="without a terminal_observation"):
         recorder.step(np.zeros(1, dtype=int))
+
+
+def test_a_state_continues_bit_for_bit_in_another_recorder(make_env: MakeEnv) -> None:
+    one, other = (NextObservationRecorder(make_env(horizon=3, dynamics="fresh")) for _ in range(2))
+    one.seed(0)
+    one.reset()
+    one.step(np.arange(8))
+    other.load_state_dict(one.state_dict())
+    for step in range(7):
+        actions = (np.arange(8) + step) % 8
+        np.testing.assert_equal(one.step(actions)[:3], other.step(actions)[:3])
+        np.testing.assert_array_equal(one.next_observations, other.next_observations)
+
+
+def test_a_wrapper_whose_state_would_be_lost_is_refused(make_env: MakeEnv) -> None:
+    with pytest.raises(TypeError, match="VecCheckNan has no state_dict"):
+        NextObservationRecorder(VecCheckNan(make_env())).state_dict()

@@ -41,8 +41,8 @@ class PredictionReward(VecEnvWrapper):
     def __init__(self, venv: VecEnv, weight: float = WMIL_WEIGHTS.pred) -> None:
         if not np.isfinite(weight):
             raise ValueError(f"weight must be a finite number, not {weight}")
-        super().__init__(NextObservationRecorder(venv))
-        self._stateful: Any = venv
+        self._recorder = NextObservationRecorder(venv)
+        super().__init__(self._recorder)
         self.weight = weight
         self._policy: AttachedPolicy | None = None
         self._head: WorldModelHead | None = None
@@ -78,9 +78,8 @@ class PredictionReward(VecEnvWrapper):
             RuntimeError: No model is watched yet.
         """
         obs, rewards, dones, infos = self.venv.step_wait()
-        assert isinstance(self.venv, NextObservationRecorder)
-        assert self.venv.next_observations is not None
-        pred = self.rewards(self._obs, self._actions, self.venv.next_observations)
+        assert self._recorder.next_observations is not None
+        pred = self.rewards(self._obs, self._actions, self._recorder.next_observations)
         for info, component in zip(infos, pred, strict=True):
             if "vector_reward" in info:
                 info["vector_reward"] = np.array(info["vector_reward"])
@@ -90,11 +89,11 @@ class PredictionReward(VecEnvWrapper):
 
     def state_dict(self) -> dict[str, Any]:
         """The state of what is wrapped, and the observation that the coming step starts from."""
-        return {"venv": self._stateful.state_dict(), "obs": deepcopy(self._obs)}
+        return {"venv": self._recorder.state_dict(), "obs": deepcopy(self._obs)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a `state_dict`; the model that is watched has a state of its own."""
-        self._stateful.load_state_dict(state["venv"])
+        self._recorder.load_state_dict(state["venv"])
         self._obs = deepcopy(state["obs"])
 
     def rewards(self, obs: Any, actions: NDArray[Any], next_obs: Any) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ class HistoryVecEnv(VecEnvWrapper):
         Raises:
             TypeError: what is wrapped does not tell its own.
         """
-        return {"history": _copied(self._history), "env": self._saveable().state_dict()}
+        return {"history": _copied(self._history), "env": self._recorder.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from what `state_dict` returned, without a reset."""
@@ -80,7 +80,7 @@ class HistoryVecEnv(VecEnvWrapper):
         for name, rows in self._history.items():
             if history[name].shape != rows.shape:
                 raise ValueError(f"the state's {name} has the shape {history[name].shape}, not {rows.shape} as here")
-        self._saveable().load_state_dict(state["env"])
+        self._recorder.load_state_dict(state["env"])
         self._history = history
 
     def _nothing(self) -> Rows:
@@ -104,14 +104,6 @@ class HistoryVecEnv(VecEnvWrapper):
             rows[:, :-1] = self._history[name][:, 1:]
             rows[:, -1] = newest[name] if name.endswith("_mask") else newest[name].reshape(self.num_envs, -1)
         return history
-
-    def _saveable(self) -> Any:
-        wrapped = self._recorder.venv
-        # Asked of the class: a wrapper of Stable-Baselines3 would hand on what it wraps, and leave its own state out.
-        for name in ("state_dict", "load_state_dict"):
-            if not hasattr(type(wrapped), name):
-                raise TypeError(f"{type(wrapped).__name__} has no {name}, so the state under a history cannot be kept")
-        return wrapped
 
 
 def _copied(history: Rows) -> Rows:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from wmil_agents.vec_env.vec_env_state import load_vec_env_state, vec_env_state
+
 
 class NextObservationRecorder(VecEnvWrapper):
     """Keeps, of the last step, the observation each environment went to: where its episode ended, the terminal one.
@@ -52,6 +54,18 @@ class NextObservationRecorder(VecEnvWrapper):
             final = getattr(infos, "final_observations", None) if self._reads_batches else None
             self.next_observations = _with_final_dicts(obs, dones, infos) if final is None else _with(obs, dones, final)
         return obs, rewards, dones, infos
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of what is wrapped: the next step records anew.
+
+        Raises:
+            TypeError: What is wrapped does not tell its own.
+        """
+        return vec_env_state(self.venv)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues from what `state_dict` returned, without a reset."""
+        load_vec_env_state(self.venv, state)
 
 
 def _with(obs: VecEnvObs, dones: np.ndarray, final: Any) -> VecEnvObs:
