@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from wmil_agents.networks.transformer import SelfAttention, Transformer, attention_bias
+from wmil_agents.networks.transformer import SelfAttention, Transformer, attend, attention_bias
 
 
 @pytest.fixture
@@ -23,6 +23,34 @@ def test_fused_attention_equals_attention_written_out(tokens: torch.Tensor) -> N
     values = attention.qkv(tokens).view(6, 5, 3, 4, 4)[:, :, 2].transpose(1, 2)
     mixed = (attention.weights(tokens, bias) @ values).transpose(1, 2).reshape(6, 5, 16)
     torch.testing.assert_close(attention(tokens, bias), attention.out(mixed))
+
+
+@pytest.mark.parametrize("n_keys", [2, 3, 4])
+@pytest.mark.parametrize("n_queries", [1, 2])
+def test_attention_over_few_keys_equals_the_fused_kernel_and_its_gradient(n_keys: int, n_queries: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    sizes = n_queries, n_keys, n_keys
+    parts = [torch.randn(7, 4, n, 8, generator=generator, dtype=torch.float64, requires_grad=True) for n in sizes]
+    query, key, value = parts
+    ours = attend(query, key, value, None)
+    fused = torch.nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
+    torch.testing.assert_close(ours, fused)
+    weights = torch.randn(ours.shape, generator=generator, dtype=torch.float64)
+    gradients = (torch.autograd.grad(attended, parts, weights) for attended in (ours, fused))
+    for mine, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("read", [slice(1), slice(1, None), slice(-1, None), slice(1, 3)])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("n_tokens", [2, 5])
+def test_tokens_that_are_read_come_out_as_among_all(
+    tokens: torch.Tensor, read: slice, causal: bool, n_tokens: int
+) -> None:
+    transformer = Transformer(16, 2, 4, causal=causal)
+    seen, present = tokens[:, :n_tokens], some_absent()[:, :n_tokens]
+    for mask in (None, present):
+        torch.testing.assert_close(transformer(seen, mask, read), transformer(seen, mask)[:, read])
 
 
 @pytest.mark.parametrize("causal", [False, True])

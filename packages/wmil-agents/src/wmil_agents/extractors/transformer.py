@@ -14,6 +14,8 @@ from wmil_agents.extractors.tokenize import tokenize
 from wmil_agents.networks.transformer import Transformer
 
 Readout = Literal["mean", "query", "max", "concat"]
+READ: dict[Readout, slice] = {"mean": slice(1, None), "query": slice(1), "max": slice(1, None), "concat": slice(None)}
+"""Which tokens each of them reads; the query token comes first."""
 
 
 class TransformerExtractor(BaseFeaturesExtractor):
@@ -59,12 +61,10 @@ class TransformerExtractor(BaseFeaturesExtractor):
         tokens, present = self._tokens(observations)
         if present is not None:
             tokens, present = without_absent(tokens, present)
-        tokens = self.transformer(tokens, present)
-        query: Tensor
-        attributes: Tensor
-        query, attributes = tokens[:, 0], tokens[:, 1:]
+        read: Tensor = self.transformer(tokens, present, READ[self.readout])
         if self.readout == "query":
-            return query
+            return read[:, 0]
+        attributes = read[:, 1:] if self.readout == "concat" else read
         if self.readout == "max":
             if present is not None:
                 nobody = ~present[:, 1:].any(dim=1, keepdim=True)  # without any attribute the features are 0
@@ -72,7 +72,7 @@ class TransformerExtractor(BaseFeaturesExtractor):
                 return attributes.amax(dim=1).masked_fill(nobody, 0.0)
             return attributes.amax(dim=1)
         mean = attributes.mean(dim=1) if present is None else masked_mean(attributes, present[:, 1:])
-        return torch.cat([query, mean], dim=1) if self.readout == "concat" else mean
+        return torch.cat([read[:, 0], mean], dim=1) if self.readout == "concat" else mean
 
     def attention_weights(self, observations: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Attention weights (layers, B, heads, n queries, n keys); token 0 is the query, the attributes follow."""

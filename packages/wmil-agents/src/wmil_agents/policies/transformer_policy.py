@@ -74,8 +74,9 @@ class TransformerPolicy(ActorCriticPolicy):
         features_extractor_class: `TransformerExtractor`, or another one.
         features_extractor_kwargs: For example `{"width": 128, "n_layers": 4}`.
         distinct_observations: Whether to run the networks once for each distinct observation of a batch, or of a whole
-            rollout, and to copy what they say to the other rows; for a small finite space. Rows are then those of a smaller batch, so
-            numbers differ from plain evaluation by the order in which floats are added, and draws are others.
+            rollout, and to copy what they say to the other rows; for a small finite space. Rows are then those of a
+            smaller batch, so numbers differ from plain evaluation by the order in which floats are added, and draws are
+            others.
         max_parameters: Refuse to build a larger policy; None lifts the limit.
         optimizer_class: As in Stable-Baselines3.
         optimizer_kwargs: As in Stable-Baselines3.
