@@ -27,12 +27,14 @@ class Question:
     """Who is asked: provider, model, base_url, temperature."""
     sample: int = 0
     """Which of several independent answers to the same question."""
+    template: int = TEMPLATE_VERSION
+    """The version of the prompt and the reply's schema."""
 
     @cached_property
     def canonical(self) -> str:
         """The question as canonical JSON: what the key is a hash of."""
         plain = {
-            "template": TEMPLATE_VERSION,
+            "template": self.template,
             "kind": self.kind,
             "content": self.content,
             "asked_of": self.asked_of,

@@ -17,6 +17,7 @@ from wmil_envs.llm.question import Question, key_of
 
 _COLUMNS = "question, answer, model, input_tokens, output_tokens, dollars, seconds, attempts, asked_at"
 _MOST_VARIABLES = 500
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,8 @@ def _record(row: Sequence[Any]) -> Record:
 
 def _insert(connection: sqlite3.Connection, record: Record, on_conflict: str) -> None:
     answer = json.dumps(record.answer, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    facts = (record.model, record.input_tokens, record.output_tokens, record.dollars)
+    model = record.model[:_LONGEST_NAME].encode(errors="replace").decode()  # a server may call it anything
+    facts = (model, record.input_tokens, record.output_tokens, record.dollars)
     facts_of_call = (record.seconds, record.attempts, record.asked_at)
     connection.execute(
         f"INSERT OR {on_conflict} INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
