@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import gymnasium as gym
+import pytest
+import yaml
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
+
+from wmil_agents.policies.transformer_policy import TransformerPolicy
+from wmil_agents.reinforce import REINFORCE
+from wmil_agents.zoo import ALGORITHM, SETTINGS, main, register, sampled_settings, with_our_settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
+COMMAND = re.compile(r"^python -m wmil_agents\.zoo (.+)$", re.MULTILINE)
+ROWS = [
+    (path.name.removesuffix(".yml"), env_id, settings)
+    for path in sorted(SETTINGS.iterdir(), key=lambda path: path.name)
+    if path.name.endswith(".yml")
+    for env_id, settings in yaml.safe_load(path.read_text(encoding="utf-8")).items()
+]
+
+
+@pytest.fixture
+def zoo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """What `register` touches of rl-zoo3, as it is documented."""
+    package, optimization = ModuleType("rl_zoo3"), ModuleType("rl_zoo3.hyperparams_opt")
+    package.ALGOS = {"ppo": PPO}  # type: ignore[attr-defined]
+    optimization.HYPERPARAMS_SAMPLER, optimization.HYPERPARAMS_CONVERTER = {}, {}  # type: ignore[attr-defined]
+    package.hyperparams_opt = optimization  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "rl_zoo3", package)
+    monkeypatch.setitem(sys.modules, "rl_zoo3.hyperparams_opt", optimization)
+    return package
+
+
+def test_reinforce_is_registered_once_asked_for_and_twice_is_as_once(zoo: ModuleType) -> None:
+    assert zoo.ALGOS == {"ppo": PPO}
+    register()
+    register()
+    assert zoo.ALGOS == {"ppo": PPO, "reinforce": REINFORCE}
+    assert "WMIL/PatternEcho-v0" in gym.registry
+    assert zoo.hyperparams_opt.HYPERPARAMS_SAMPLER[ALGORITHM] is sampled_settings
+
+
+def test_without_rl_zoo3_the_error_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rl_zoo3", None)
+    monkeypatch.setattr(sys, "argv", ["zoo", "train"])
+    with pytest.raises(SystemExit, match=re.escape("pip install 'wmil-agents[zoo]'")):
+        main()
+
+
+def test_a_command_without_a_script_says_how_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["zoo", "--help"])
+    with pytest.raises(SystemExit, match="usage: "):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ("train --algo reinforce --env WMIL/PatternEcho-v0", "reinforce.yml"),
+        ("train --algo reinforce --env CartPole-v1", "reinforce.yml"),
+        ("train --algo ppo --env WMIL/Conditional-v0", "ppo.yml"),
+        ("train --algo ppo --env CartPole-v1", None),
+        ("train --algo a2c --env WMIL/PatternEcho-v0", None),
+        ("train --algo reinforce --env WMIL/PatternEcho-v0 -conf mine.yml", None),
+        ("train --algo reinforce --env WMIL/PatternEcho-v0 --conf-file=mine.yml", None),
+        ("enjoy --algo reinforce --env WMIL/PatternEcho-v0", None),
+    ],
+)
+def test_our_settings_are_used_where_nobody_named_others(words: str, file: str | None) -> None:
+    given = words.split()
+    added = [] if file is None else ["--conf-file", str(SETTINGS.joinpath(file))]
+    assert with_our_settings(given) == given + added
+
+
+@pytest.mark.parametrize(("algorithm", "env_id", "settings"), ROWS)
+def test_the_settings_build_a_transformer_that_learns(algorithm: str, env_id: str, settings: dict[str, object]) -> None:
+    arguments = dict(settings)
+    n_envs, n_timesteps = arguments.pop("n_envs"), arguments.pop("n_timesteps")
+    assert isinstance(n_envs, int)
+    assert isinstance(n_timesteps, int)
+    policy = str(arguments.pop("policy")).replace("wmil_agents.TransformerPolicy", "TransformerPolicy")
+    learner = {"reinforce": REINFORCE, "ppo": PPO}[algorithm]
+    env = make_vec_env(f"wmil_envs:{env_id}", n_envs=n_envs, seed=0)
+    model = learner(TransformerPolicy if learner is PPO else policy, env, seed=0, device="cpu", **arguments)
+    before = model.policy.action_net.weight.detach().clone()
+    model.learn(2 * n_envs * model.n_steps)
+    assert isinstance(model.policy, TransformerPolicy)
+    assert not before.equal(model.policy.action_net.weight)
+
+
+@pytest.mark.skipif(find_spec("rl_zoo3") is None, reason="rl-zoo3 is not installed")
+def test_the_commands_of_the_page_train_and_replay_an_agent(tmp_path: Path) -> None:
+    answers = []
+    for words in COMMAND.findall(PAGE.read_text(encoding="utf-8")):
+        command = [sys.executable, "-m", "wmil_agents.zoo", *words.split()]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        answer = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stderr
+        answers.append(answer.stdout)
+    assert len(answers) == 2
+    mean = re.search(r"Mean reward: ([\d.]+)", answers[1])
+    assert mean is not None
+    assert float(mean[1]) > 0.9
