@@ -16,39 +16,33 @@ from typing import Any
 import numpy as np
 
 Choices = dict[str, Sequence[Any]]
-PPO_CHOICES: Choices = {
+LEARNING_RATES = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03)
+CLIPPED_CHOICES: Choices = {
     "n_envs": (8, 16, 32, 64, 128),
     "n_steps": (1, 2, 4, 8),
     "n_epochs": (1, 2, 4, 8),
     "n_minibatches": (1, 2, 4),
-    "learning_rate": (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03),
+    "learning_rate": LEARNING_RATES,
     "clip_range": (0.1, 0.2, 0.3, 0.5),
     "max_grad_norm": (0.5, 2.0, 10.0),
+}
+"""Of every PPO; the order decides which settings a generator draws."""
+SB3_CHOICES: Choices = {
     "ent_coef": (0.0, 0.0, 0.01),
     "vf_coef": (0.1, 0.5),
     "normalize_advantage": (True, False),
     "net_arch": ([], [64], [64, 64], [256]),
-    "optimizer": ("Adam", "Adam", "SGD"),
 }
+PPO_CHOICES: Choices = CLIPPED_CHOICES | SB3_CHOICES | {"optimizer": ("Adam", "Adam", "SGD")}
 A2C_CHOICES: Choices = {
     "n_envs": (4, 8, 16, 32, 64),
     "n_steps": (1, 2, 4),
-    "learning_rate": (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03),
+    "learning_rate": LEARNING_RATES,
     "max_grad_norm": (0.3, 0.5, 2.0, 10.0),
-    "ent_coef": (0.0, 0.0, 0.01),
-    "vf_coef": (0.1, 0.5),
-    "normalize_advantage": (True, False),
-    "net_arch": ([], [64], [64, 64], [256]),
+    **SB3_CHOICES,
     "optimizer": ("RMSprop", "Adam", "SGD"),
 }
-SINGLE_FILE_CHOICES: Choices = {
-    "n_envs": (8, 16, 32, 64, 128),
-    "n_steps": (1, 2, 4, 8),
-    "n_epochs": (1, 2, 4, 8),
-    "n_minibatches": (1, 2, 4),
-    "learning_rate": (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03),
-    "clip_range": (0.1, 0.2, 0.3, 0.5),
-    "max_grad_norm": (0.5, 2.0, 10.0),
+SINGLE_FILE_CHOICES: Choices = CLIPPED_CHOICES | {
     "entropy_weight": (0.0, 0.0, 0.01),
     "value_weight": (0.1, 0.5),
     "width": (64, 256),
