@@ -27,20 +27,22 @@ class AnthropicMessages(SDKProvider):
     address = "https://api.anthropic.com"
     client_class = "Anthropic"
 
-    def _send(self, client: Any, sdk: Any, prompt: Prompt, seconds: float) -> bytes:
+    def _endpoint(self, client: Any) -> Any:
+        return client.messages.with_raw_response.create
+
+    def _request(self, prompt: Prompt) -> dict[str, Any]:
         settings = self.settings
-        optional = {} if settings.temperature is None else {"extra_body": {"temperature": settings.temperature}}
-        response = client.messages.with_raw_response.create(
-            model=settings.model,
-            max_tokens=settings.max_tokens,
-            system=prompt.system,
-            messages=[{"role": "user", "content": prompt.user}],
-            output_config={"format": {"type": "json_schema", "schema": sdk.transform_schema(dict(prompt.schema))}},
-            timeout=seconds,
-            **optional,
-        )
-        body: bytes = response.http_response.content
-        return body
+        schema = self._sdk().transform_schema(dict(prompt.schema))
+        request = {
+            "model": settings.model,
+            "max_tokens": settings.max_tokens,
+            "system": prompt.system,
+            "messages": [{"role": "user", "content": prompt.user}],
+            "output_config": {"format": {"type": "json_schema", "schema": schema}},
+        }
+        if settings.temperature is None:
+            return request
+        return {**request, "extra_body": {"temperature": settings.temperature}}
 
     def _read(self, reply: Mapping[str, Any]) -> tuple[str, Finish, int | None, int | None]:
         finish = _FINISH.get(reply.get("stop_reason"), "complete")

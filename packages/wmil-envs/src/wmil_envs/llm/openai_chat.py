@@ -21,23 +21,19 @@ class OpenAIChat(SDKProvider):
     address = "https://api.openai.com/v1"
     client_class = "OpenAI"
 
-    def _send(self, client: Any, sdk: Any, prompt: Prompt, seconds: float) -> bytes:
+    def _endpoint(self, client: Any) -> Any:
+        return client.chat.completions.with_raw_response.create
+
+    def _request(self, prompt: Prompt) -> dict[str, Any]:
         settings = self.settings
-        longest = "max_completion_tokens" if settings.base_url is None else "max_tokens"
-        optional = {} if settings.temperature is None else {"temperature": settings.temperature}
-        response = client.chat.completions.with_raw_response.create(
-            model=settings.model,
-            messages=[{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
-            response_format={
-                "type": "json_schema",
-                "json_schema": {"name": prompt.schema_name, "schema": dict(prompt.schema), "strict": True},
-            },
-            timeout=seconds,
-            **{longest: settings.max_tokens},
-            **optional,
-        )
-        body: bytes = response.http_response.content
-        return body
+        schema = {"name": prompt.schema_name, "schema": dict(prompt.schema), "strict": True}
+        request = {
+            "model": settings.model,
+            "messages": [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
+            "response_format": {"type": "json_schema", "json_schema": schema},
+            "max_completion_tokens" if settings.base_url is None else "max_tokens": settings.max_tokens,
+        }
+        return request if settings.temperature is None else {**request, "temperature": settings.temperature}
 
     def _read(self, reply: Mapping[str, Any]) -> tuple[str, Finish, int | None, int | None]:
         choice = reply["choices"][0]

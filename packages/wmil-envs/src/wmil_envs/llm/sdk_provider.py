@@ -49,6 +49,7 @@ class SDKProvider(ABC):
     def __init__(self, settings: LLMSettings) -> None:
         self.settings = settings
         self._client: Any = None
+        self._create: Any = None
         self._pid: int | None = None
         self._lock = threading.Lock()
 
@@ -64,6 +65,7 @@ class SDKProvider(ABC):
         with self._lock:
             if self._pid != os.getpid():
                 self._client = self._new_client()
+                self._create = self._endpoint(self._client)
                 self._pid = os.getpid()
 
     def complete(self, prompt: Prompt, seconds: float) -> Completion:
@@ -76,8 +78,12 @@ class SDKProvider(ABC):
         return outcome
 
     @abstractmethod
-    def _send(self, client: Any, sdk: Any, prompt: Prompt, seconds: float) -> bytes:
-        """The body of the response to one request."""
+    def _endpoint(self, client: Any) -> Any:
+        """What makes a request; the SDK imports it at the first use, which takes its time."""
+
+    @abstractmethod
+    def _request(self, prompt: Prompt) -> dict[str, Any]:
+        """The arguments of the endpoint."""
 
     @abstractmethod
     def _read(self, reply: Mapping[str, Any]) -> tuple[str, Finish, int | None, int | None]:
@@ -101,7 +107,7 @@ class SDKProvider(ABC):
         """What came of one request: errors are returned, not raised, so that no traceback leads to the request."""
         sdk = self._sdk()
         try:
-            body = self._send(self._client, sdk, prompt, seconds)
+            body = self._create(**self._request(prompt), timeout=seconds).http_response.content
         except Exception as error:
             return self._failure(error, sdk)
         try:
