@@ -15,7 +15,7 @@ from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.attached_policy import AttachedPolicy
-from wmil_agents.auxiliary_heads import AuxiliaryHeads
+from wmil_agents.auxiliary_heads import AuxiliaryHeads, add_heads
 from wmil_agents.auxiliary_loss import AuxiliaryLoss
 from wmil_agents.buffers.next_observation_buffer import NextObservations
 from wmil_agents.buffers.transition_memory import TransitionMemory
@@ -69,7 +69,7 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
     assert isinstance(model, OnPolicyAlgorithm)
     if losses is not None:
         _check_world(model, losses, model.env)
-        _add(model, losses)
+        add_heads(model, AttachedPolicy, losses)
     policy = model.policy
     assert isinstance(policy, AttachedPolicy)
     _keep_next_observations(model)
@@ -117,20 +117,6 @@ class AttachedAlgorithm(OnPolicyAlgorithm):
     def load(cls, *args: Any, **kwargs: Any) -> Self:
         """As ever; the losses that were saved are attached again."""
         return attach(super().load(*args, **kwargs))
-
-
-def _add(model: OnPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:
-    """Gives the model's policy heads, in place, and says so to what is saved."""
-    policy: Any = model.policy
-    plain_class: Any = type(policy)
-    policy.__class__ = mixed(AttachedPolicy, plain_class, "Attached")
-    try:
-        policy.add_losses(losses)
-    except ValueError:
-        policy.__class__ = plain_class
-        raise
-    model.policy_class = type(policy)
-    model.policy_kwargs = {**model.policy_kwargs, "auxiliary_losses": tuple(losses)}
 
 
 def _keep_next_observations(model: OnPolicyAlgorithm) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from wmil_agents.auxiliary_loss import AuxiliaryLoss, Observations, Transitions
 from wmil_agents.buffers.next_observation_buffer import Minibatch
 from wmil_agents.losses.carry_loss import carry_loss
+from wmil_agents.mixin import mixed
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 
 
@@ -129,6 +131,26 @@ class AuxiliaryHeads(BasePolicy):
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {"auxiliary_losses": self.auxiliary_losses}
+
+
+def add_heads(model: BaseAlgorithm, heads: type, losses: Sequence[AuxiliaryLoss]) -> None:
+    """Gives a model's policy the heads of these losses, in place, and says so to what is saved.
+
+    Args:
+        model: Whose policy has none yet.
+        heads: The mixin that suits the policy.
+        losses: What to learn besides.
+    """
+    policy: Any = model.policy
+    plain_class: Any = type(policy)
+    policy.__class__ = mixed(heads, plain_class, "Attached")
+    try:
+        policy.add_losses(losses)
+    except ValueError:
+        policy.__class__ = plain_class
+        raise
+    model.policy_class = type(policy)
+    model.policy_kwargs = {**model.policy_kwargs, "auxiliary_losses": tuple(losses)}
 
 
 def _check(losses: Sequence[AuxiliaryLoss], extractor: BaseFeaturesExtractor) -> None:

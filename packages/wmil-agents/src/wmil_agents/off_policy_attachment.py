@@ -11,6 +11,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 
 from wmil_agents.attached_critic import AttachedCriticPolicy
+from wmil_agents.auxiliary_heads import add_heads
 from wmil_agents.auxiliary_loss import AuxiliaryLoss
 from wmil_agents.buffers.next_observation_buffer import Minibatch
 from wmil_agents.mixin import mixed
@@ -49,7 +50,7 @@ def attach_off_policy(model: Model, losses: Sequence[AuxiliaryLoss] | None = Non
     """What `attach` does to DQN, SAC, TD3 or DDPG."""
     if losses is not None:
         _check(model, losses)
-        _add(model, losses)
+        add_heads(model, AttachedCriticPolicy, losses)
     policy = model.policy
     assert isinstance(policy, AttachedCriticPolicy)
     policy.is_connected = True
@@ -83,20 +84,6 @@ def _check(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:
             )
         if model.env is not None:
             loss.check_env(model.env)
-
-
-def _add(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:
-    """Gives the model's policy heads, in place, and says so to what is saved."""
-    policy: Any = model.policy
-    plain_class: Any = type(policy)
-    policy.__class__ = mixed(AttachedCriticPolicy, plain_class, "Attached")
-    try:
-        policy.add_losses(losses)
-    except ValueError:
-        policy.__class__ = plain_class
-        raise
-    model.policy_class = type(policy)
-    model.policy_kwargs = {**model.policy_kwargs, "auxiliary_losses": tuple(losses)}
 
 
 @contextmanager
