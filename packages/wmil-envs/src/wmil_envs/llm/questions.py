@@ -71,6 +71,13 @@ class Questions:
             "base_url": settings.base_url,
             "temperature": settings.temperature,
         }
+        self.asks_instances = "instances" in settings.duties
+        self.asks_judgements = "judge" in settings.duties
+        self.asks_transitions = "transition" in settings.duties and task.horizon > 1 and task.dynamics != "fresh"
+        """After the last answer, or where a new task is set, nobody has to be asked what follows."""
+        everything = tuple(range(task.n_actions))
+        self.groups = [everything] if settings.ask_by == "instance" else [(action,) for action in everything]
+        """The actions of a state that one question is about."""
         names = [one.name for one in fields(task) if one.init and one.name not in ("horizon", "dynamics")]
         self._arguments = {name: getattr(task, name) for name in names}
         try:
@@ -80,16 +87,23 @@ class Questions:
                 f"a language model can be asked about a task whose arguments are plain data (JSON), not {task!r}"
             ) from None
 
+    def about(self, state: Row, actions: Sequence[int], states: States) -> list[Question]:
+        """All that is asked of the model about these actions in a state (n_attributes,).
+
+        Args:
+            state: the state.
+            actions: asked about together, one of the `groups`.
+            states: (n, n_attributes) those that there are.
+        """
+        asked = []
+        if self.asks_judgements:
+            asked = [self.judge(state, actions, sample) for sample in range(self.settings.samples)]
+        return [*asked, self.transition(state, actions, states)] if self.asks_transitions else asked
+
     def judge(self, state: Row, actions: Sequence[int], sample: int = 0) -> Question:
         """How good these actions are in a state (n_attributes,)."""
         content = {**self._situation(state, actions), "components": list(self.components)}
         return self._question("judge", content, sample)
-
-    def judgements(self, states: States, sample: int = 0) -> list[Question]:
-        """The questions that judge every action in each state (n, n_attributes), as `ask_by` cuts them."""
-        everything = range(self.task.n_actions)
-        groups = [everything] if self.settings.ask_by == "instance" else [[action] for action in everything]
-        return [self.judge(state, group, sample) for state in states for group in groups]
 
     def transition(self, state: Row, actions: Sequence[int], states: States, sample: int = 0) -> Question:
         """Which of the states (n, n_attributes) follows each of the actions; the answer gives their numbers.
