@@ -83,6 +83,55 @@ def train(
     raise typer.Exit(0 if reached else 1)
 
 
+COMPARE_HELP = """Compare arms over the same seeds: what each reaches, and the differences to the first one.
+
+An arm is the name of a preset, a YAML file of settings or the folder of a run, and after a colon what is different
+in it:
+
+\b
+  wmil compare mvp mvp:agent=random
+  wmil compare mvp mvp:agent=rl_only mvp:agent=kl_distill --seeds 20
+  wmil compare mvp "mvp:learner.arguments={baseline: none},policy.width=32"
+  wmil compare mvp mvp:ablation=shuffled_rewards --set total_steps=2000
+  wmil compare mvp:env.arguments.horizon=4 mvp:env.arguments.horizon=8 --per-step
+
+Every run is a process of its own. What is done already is not run again, so the same command continues an
+interrupted comparison, and with more seeds it adds to it.
+
+Exit code: 0 if all runs ended, whatever they say, 1 if one failed, 2 if the input cannot be used, 130 if
+interrupted.
+"""
+
+
+@app.command(help=COMPARE_HELP)
+def compare(
+    arms: Annotated[
+        list[str],
+        typer.Argument(metavar="ARM...", help="Two or more: PRESET, FILE or RUN, then :NAME=VALUE,..."),
+    ],
+    seeds: Annotated[int, typer.Option(min=2, help="Runs of each arm, with the same seeds in all.")] = 10,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Override a setting of all arms.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to  [default: runs/compare-..., the same for the same arms]"),
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time  [default: number of cores]")] = None,
+    per_step: Annotated[
+        bool, typer.Option("--per-step", help="Divide returns by the steps of an episode; arms may differ in length.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
+) -> None:
+    """Compare arms over the same seeds; `COMPARE_HELP` says how."""
+    with _bad_input_ends():
+        from wmil_agents.cli.comparison import asked_plan, compare_and_tell, tell_plan
+
+        plan = asked_plan(arms, overrides or [], seeds, out, per_step=per_step)
+        ended = tell_plan(plan) if dry_run else compare_and_tell(plan, jobs, command=["wmil", *sys.argv[1:]])
+    raise typer.Exit(0 if ended else 1)
+
+
 @app.command(name="eval")
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],

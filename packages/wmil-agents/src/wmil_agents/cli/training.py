@@ -10,7 +10,8 @@ import typer
 from wmil_agents.cli.console import console
 from wmil_agents.cli.progress_display import ProgressDisplay
 from wmil_agents.cli.verdict_table import verdict_table
-from wmil_agents.plots.learning_curve import draw_run, matplotlib_is_installed
+from wmil_agents.plots.learning_curve import draw_run
+from wmil_agents.plots.style import matplotlib_is_installed
 from wmil_agents.runs.privilege import privilege
 from wmil_agents.runs.run import run
 from wmil_agents.runs.run_folder import default_folder

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from wmil_agents.plots.style import BLUE, GREEN, INK, ORANGE, STYLE, horizontal_lines
 from wmil_agents.runs.metrics import read_metrics
 from wmil_agents.runs.privilege import privilege
 from wmil_agents.runs.run_folder import METRICS, SETTINGS
@@ -21,27 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = npt.NDArray[np.float64]
-
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
-"""Colours of Okabe and Ito (2008), which can be told apart with every kind of colour vision."""
-INK, FAINT = "#333333", "#767676"
-_STYLE: Any = {
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "axes.titlecolor": INK,
-    "font.size": 10.5,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "svg.hashsalt": "wmil",
-    "svg.fonttype": "none",
-}
 
 
 @dataclass(frozen=True)
@@ -63,11 +42,6 @@ class Curve:
         """(T,) the lower and the upper one."""
         low, high = np.percentile(self.values, [25, 75], axis=0)
         return low, high
-
-
-def matplotlib_is_installed() -> bool:
-    """Whether anything can be drawn."""
-    return find_spec("matplotlib") is not None
 
 
 def draw_run(folder: Path) -> list[Path]:
@@ -105,7 +79,7 @@ def draw_learning_curve(
 
     _check(runs)
     panels = [panel for panel in (_draw_score, _draw_entropy, _draw_skill) if _has(runs, _COLUMN[panel.__name__])]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.2 * len(panels) + 0.8, 3.7), layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.08))
         FigureCanvasAgg(figure)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -138,15 +112,15 @@ def _draw_score(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
             "best memoryless": _first(runs, "memoryless_return"),
             "optimal": _first(runs, "optimal_return"),
         }
-    _lines(ax, levels)
+    horizontal_lines(ax, levels)
     _band(ax, runs, "success" if is_success else "return", BLUE)
 
 
 def _draw_entropy(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
     ax.set_title("Entropy of the policy (nats)")
     most = _first(runs, "max_entropy")
-    _lines(ax, {"uniform": most})
-    _lines(ax, {"deterministic": 0.0}, below=True)
+    horizontal_lines(ax, {"uniform": most})
+    horizontal_lines(ax, {"deterministic": 0.0}, below=True)
     if not math.isnan(most):
         ax.set_ylim(-0.12 * most, 1.12 * most)
     _band(ax, runs, "entropy", ORANGE)
@@ -155,7 +129,7 @@ def _draw_entropy(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
 def _draw_skill(ax: Axes, runs: Sequence[dict[str, list[float]]]) -> None:
     ax.set_title("Skill of the world model")
     curve = _curve(runs, "world_model_skill")
-    _lines(ax, {"looks at nothing": 0.0, "least error possible": 1.0})
+    horizontal_lines(ax, {"looks at nothing": 0.0, "least error possible": 1.0})
     ax.set_ylim(min(-0.15, 1.1 * float(curve.quartiles[0].min())), 1.15)
     _band(ax, runs, "world_model_skill", GREEN)
 
@@ -175,27 +149,6 @@ def _interval(run: dict[str, list[float]], name: str) -> tuple[Floats, Floats] |
     """The ends of the 95 % intervals; None where the figures are exact."""
     ends = (f"{name}_low", f"{name}_high")
     return (np.array(run[ends[0]]), np.array(run[ends[1]])) if all(_has([run], end) for end in ends) else None
-
-
-def _lines(ax: Axes, levels: dict[str, float], *, below: bool = False) -> None:
-    """Dashed floors and ceilings, each with its name at its right end; names of one height share a line."""
-    names_at: dict[float, list[str]] = {}
-    for name, height in levels.items():
-        if not math.isnan(height):
-            names_at.setdefault(round(height, 9), []).append(name)
-    for height, names in names_at.items():
-        ax.axhline(height, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
-        ax.annotate(
-            f"{' = '.join(names)} ({height:.3g})",
-            (1.0, height),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, -4 if below else 3),
-            textcoords="offset points",
-            ha="right",
-            va="top" if below else "bottom",
-            color=FAINT,
-            fontsize=9,
-        )
 
 
 def _curve(runs: Sequence[dict[str, list[float]]], name: str) -> Curve:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -30,6 +32,14 @@ class ShuffledRewards(VecEnvWrapper):
         """The wrapped environments' step, the rewards rotated."""
         obs, rewards, dones, infos = self.venv.step_wait()
         return obs, np.roll(rewards, self._rng.integers(1, self.num_envs)), dones, infos
+
+    def own_state_dict(self) -> dict[str, Any]:
+        """The generator's state."""
+        return {"generator": self._rng.bit_generator.state}
+
+    def load_own_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `own_state_dict` returned."""
+        self._rng.bit_generator.state = state["generator"]
 
 
 def make_uniform(policy: ActorCriticPolicy) -> None:

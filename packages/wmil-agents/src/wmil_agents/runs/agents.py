@@ -26,6 +26,13 @@ class WithheldRewards(VecEnvWrapper):
         obs, rewards, dones, infos = self.venv.step_wait()
         return obs, np.zeros_like(rewards), dones, infos
 
+    def own_state_dict(self) -> dict[str, Any]:
+        """Nothing of its own."""
+        return {}
+
+    def load_own_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to restore."""
+
 
 def silence_critic(policy: ActorCriticPolicy) -> None:
     """Holds the values at 0, for good: of rewards that are all 0 the advantages are then 0, too, in any algorithm."""

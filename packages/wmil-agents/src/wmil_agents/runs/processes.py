@@ -1,0 +1,126 @@
+"""Runs side by side, each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from wmil_agents.runs.run import run
+from wmil_agents.runs.settings import Settings
+
+FAILURE = "failure.txt"
+"""In the folder of a run that failed: what Python says of it."""
+_INTERRUPTED = 130
+_IMPORTED_LATE = ("torch._dynamo",)
+"""By torch, when the first optimizer is made: a second of each process, if not done before it is forked."""
+
+
+@dataclass
+class _Running:
+    """A process, and where it says how it ended."""
+
+    place: int
+    process: BaseProcess
+    words: Connection
+
+
+def run_side_by_side(
+    tasks: Sequence[tuple[Settings, Path]],
+    n_processes: int,
+    on_end: Callable[[int, str | None], None],
+    command: Sequence[str] = (),
+) -> None:
+    """Run all tasks, some at a time; one that fails does not stop the others.
+
+    Whatever ends this call early, an interruption for instance, stops the processes first; what they had not finished
+    is then to be done again.
+
+    Args:
+        tasks: settings and folder of each run.
+        n_processes: how many at a time.
+        on_end: called with the place of a task that ended, and a sentence if it failed.
+        command: the words that started them, for the record.
+    """
+    context = _context()
+    waiting = list(enumerate(tasks))[::-1]
+    running: list[_Running] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < n_processes:
+                place, (settings, folder) = waiting.pop()
+                words, theirs = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(settings, folder, tuple(command), theirs), daemon=True)
+                with _hidden_from_the_keyboard():
+                    process.start()
+                theirs.close()
+                running.append(_Running(place, process, words))
+            wait([one.process.sentinel for one in running])
+            for one in [one for one in running if not one.process.is_alive()]:
+                running.remove(one)
+                on_end(one.place, _failure(one))
+    finally:
+        for one in running:
+            one.process.terminate()
+        for one in running:
+            one.process.join()
+
+
+@contextmanager
+def _hidden_from_the_keyboard() -> Iterator[None]:
+    """A block whose new processes are not told of an interruption, as far as the system can hide it.
+
+    A terminal tells every process at once; who started them should stop them, and they should not speak of it. This
+    thread is told after the block.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by new processes
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _context() -> Any:
+    """Processes that are forked from one that has imported everything, where there are such; else fresh ones."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, *_IMPORTED_LATE])
+    return context
+
+
+def _work(settings: Settings, folder: Path, command: Sequence[str], words: Connection) -> None:
+    try:
+        run(settings, folder, command=command)
+    except KeyboardInterrupt:
+        os._exit(_INTERRUPTED)  # the process that started this one says so
+    except BaseException as error:
+        words.send(" ".join(f"{type(error).__name__}: {error}".split()))
+        if folder.is_dir():
+            (folder / FAILURE).write_text(traceback.format_exc(), encoding="utf-8")
+        sys.exit(1)
+    words.send(None)
+
+
+def _failure(ended: _Running) -> str | None:
+    """A sentence on what went wrong in a process that has ended; None if nothing did."""
+    ended.process.join()
+    try:
+        said: str | None = ended.words.recv()
+    except EOFError:
+        return f"its process ended with code {ended.process.exitcode} before the run did"
+    finally:
+        ended.words.close()
+    return said
