@@ -89,11 +89,19 @@ class PredictionReward(VecEnvWrapper):
 
     def state_dict(self) -> dict[str, Any]:
         """The state of what is wrapped, and the observation that the coming step starts from."""
-        return {"venv": self._recorder.state_dict(), "obs": deepcopy(self._obs)}
+        return {"venv": self._recorder.state_dict(), **self.own_state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a `state_dict`; the model that is watched has a state of its own."""
         self._recorder.load_state_dict(state["venv"])
+        self.load_own_state_dict(state)
+
+    def own_state_dict(self) -> dict[str, Any]:
+        """The part of `state_dict` that is kept here, not in what is wrapped."""
+        return {"obs": deepcopy(self._obs)}
+
+    def load_own_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `own_state_dict` returned."""
         self._obs = deepcopy(state["obs"])
 
     def rewards(self, obs: Any, actions: NDArray[Any], next_obs: Any) -> NDArray[np.float64]:

@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
+from wmil_agents.buffers.replay_buffer_state import (
+    check_replay_buffer_state,
+    load_replay_buffer_state,
+    replay_buffer_state,
+)
+
 
 class EventReplayBuffer(ReplayBuffer):
     """`ReplayBuffer` with a second memory of eventful transitions, from which a share of each batch is drawn.
@@ -95,15 +101,15 @@ class EventReplayBuffer(ReplayBuffer):
 
     def state_dict(self) -> dict[str, Any]:
         """What both memories hold, as arrays and JSON; not NumPy's global generator, by which SB3 draws its batches."""
-        return {"all": _state(self), "events": _state(self.events)}
+        return {"all": replay_buffer_state(self), "events": replay_buffer_state(self.events)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores what `state_dict` returned."""
         parts = [(self, state["all"]), (self.events, state["events"])]
         for memory, part in parts:
-            _check_fit(memory, part)
+            check_replay_buffer_state(memory, part)
         for memory, part in parts:
-            _load(memory, part)
+            load_replay_buffer_state(memory, part)
 
     def _plain_class(self) -> type[ReplayBuffer]:
         return ReplayBuffer
@@ -114,42 +120,6 @@ class EventReplayDictBuffer(EventReplayBuffer, DictReplayBuffer):
 
     def _plain_class(self) -> type[ReplayBuffer]:
         return DictReplayBuffer
-
-
-def _columns(buffer: ReplayBuffer) -> dict[str, NDArray[Any]]:
-    """The arrays of a replay buffer, those of Dict observations as `observations/<name>`."""
-    columns: dict[str, NDArray[Any]] = {}
-    for name in ("observations", "next_observations", "actions", "rewards", "dones", "timeouts"):
-        column = getattr(buffer, name)
-        if isinstance(column, dict):
-            columns |= {f"{name}/{entry}": rows for entry, rows in column.items()}
-        else:
-            columns[name] = column
-    return columns
-
-
-def _state(buffer: ReplayBuffer) -> dict[str, Any]:
-    """The rows that are filled, and where the next one goes."""
-    columns = {name: column[: buffer.size()].copy() for name, column in _columns(buffer).items()}
-    return {"columns": columns, "next_row": buffer.pos, "is_full": buffer.full}
-
-
-def _check_fit(buffer: ReplayBuffer, state: dict[str, Any]) -> None:
-    own, columns = _columns(buffer), state["columns"]
-    if columns.keys() != own.keys():
-        raise ValueError(f"the state has the columns {', '.join(columns)}, not {', '.join(own)} as here")
-    for name, rows in columns.items():
-        n_rows, fits = len(rows), rows.shape[1:] == own[name].shape[1:]
-        if not fits or n_rows > buffer.buffer_size or (state["is_full"] and n_rows != buffer.buffer_size):
-            full = "full " if state["is_full"] else ""
-            raise ValueError(f"a {full}buffer's {name} of shape {rows.shape} do not fit into one of {own[name].shape}")
-
-
-def _load(buffer: ReplayBuffer, state: dict[str, Any]) -> None:
-    columns: dict[str, NDArray[Any]] = state["columns"]
-    for name, own in _columns(buffer).items():
-        own[: len(columns[name])] = columns[name]
-    buffer.pos, buffer.full = int(state["next_row"]), bool(state["is_full"])
 
 
 def _rows(observations: Any, rows: slice) -> Any:

@@ -201,20 +201,27 @@ class BatchVecEnv(VecEnv):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything the next step depends on, as arrays and JSON."""
+        return {**self.own_state_dict(), "env": self._saveable_env().state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues from what `state_dict` returned, without a reset."""
+        self.load_own_state_dict(state)
+        self._saveable_env().load_state_dict(state["env"])
+
+    def own_state_dict(self) -> dict[str, Any]:
+        """The part of `state_dict` that is kept here, not in the environment."""
         return {
             "returns": self._returns.copy(),
             "lengths": self._lengths.copy(),
             "seconds": time.time() - self._started,
             "seeds": list(self._seeds),
-            "env": self._saveable_env().state_dict(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continues from what `state_dict` returned, without a reset."""
+    def load_own_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `own_state_dict` returned."""
         returns = np.array(state["returns"], dtype=np.float64)
         if returns.shape != (self.num_envs,):
             raise ValueError(f"the state is of {len(returns)} environments, and there are {self.num_envs}")
-        self._saveable_env().load_state_dict(state["env"])
         self._returns = returns
         self._lengths = np.array(state["lengths"], dtype=np.int64)
         self._started = time.time() - state["seconds"]

@@ -72,15 +72,23 @@ class HistoryVecEnv(VecEnvWrapper):
         Raises:
             TypeError: what is wrapped does not tell its own.
         """
-        return {"history": _copied(self._history), "env": self._recorder.state_dict()}
+        return {**self.own_state_dict(), "env": self._recorder.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from what `state_dict` returned, without a reset."""
+        self.load_own_state_dict(state)
+        self._recorder.load_state_dict(state["env"])
+
+    def own_state_dict(self) -> dict[str, Any]:
+        """The part of `state_dict` that is kept here, not in what is wrapped."""
+        return {"history": _copied(self._history)}
+
+    def load_own_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `own_state_dict` returned."""
         history = {name: np.array(rows, dtype=self._history[name].dtype) for name, rows in state["history"].items()}
         for name, rows in self._history.items():
             if history[name].shape != rows.shape:
                 raise ValueError(f"the state's {name} has the shape {history[name].shape}, not {rows.shape} as here")
-        self._recorder.load_state_dict(state["env"])
         self._history = history
 
     def _nothing(self) -> Rows:

@@ -67,6 +67,13 @@ class NextObservationRecorder(VecEnvWrapper):
         """Continues from what `state_dict` returned, without a reset."""
         load_vec_env_state(self.venv, state)
 
+    def own_state_dict(self) -> dict[str, Any]:
+        """Nothing of its own."""
+        return {}
+
+    def load_own_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to restore."""
+
 
 def _with(obs: VecEnvObs, dones: np.ndarray, final: Any) -> VecEnvObs:
     """The observations, with the rows of a batch of final ones where an episode ended."""

@@ -21,8 +21,21 @@ def vec_env_state(venv: VecEnv) -> dict[str, Any]:
     if not isinstance(venv, VecNormalize):
         state: dict[str, Any] = _saveable(venv).state_dict()
         return state
+    return {"env": vec_env_state(venv.venv), **normaliser_state(venv)}
+
+
+def load_vec_env_state(venv: VecEnv, state: dict[str, Any]) -> None:
+    """Continues from what `vec_env_state` returned, without a reset."""
+    if not isinstance(venv, VecNormalize):
+        _saveable(venv).load_state_dict(state)
+        return
+    load_normaliser_state(venv, state)
+    load_vec_env_state(venv.venv, state["env"])
+
+
+def normaliser_state(venv: VecNormalize) -> dict[str, Any]:
+    """What is kept in the wrapper, not in what it wraps."""
     return {
-        "env": vec_env_state(venv.venv),
         _OBSERVATION_MOMENTS: {name: _told(moments) for name, moments in _observation_moments(venv).items()},
         "return_moments": _told(venv.ret_rms),
         "returns": venv.returns.copy(),
@@ -31,15 +44,11 @@ def vec_env_state(venv: VecEnv) -> dict[str, Any]:
     }
 
 
-def load_vec_env_state(venv: VecEnv, state: dict[str, Any]) -> None:
-    """Continues from what `vec_env_state` returned, without a reset."""
-    if not isinstance(venv, VecNormalize):
-        _saveable(venv).load_state_dict(state)
-        return
+def load_normaliser_state(venv: VecNormalize, state: dict[str, Any]) -> None:
+    """Restores what `normaliser_state` returned."""
     own = _observation_moments(venv)
     if state.get(_OBSERVATION_MOMENTS, {}).keys() != own.keys():
         raise ValueError("the state is of environments that were not normalised as these are")
-    load_vec_env_state(venv.venv, state["env"])
     for name, moments in own.items():
         _load(moments, state[_OBSERVATION_MOMENTS][name])
     _load(venv.ret_rms, state["return_moments"])
