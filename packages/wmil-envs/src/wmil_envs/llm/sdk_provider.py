@@ -145,15 +145,13 @@ class SDKProvider(ABC):
 
     def _status_fault(self, error: Any) -> ProviderFault:
         status = int(error.status_code)
-        message = self._clean(str(error.message))
+        message = self._clean(_words(error.body))
         advice = _ADVICE.get(status, "").format(key=self.settings.key_variable or "the environment")
         is_transient = status in (408, 409, 429) or status >= 500
         if "insufficient_quota" in message or getattr(error, "code", None) == "insufficient_quota":
             is_transient, advice = False, "the account has no credit left"
         if 300 <= status < 400:
-            advice = (
-                "it redirects, which is not followed, so that no key goes to another server; give the final address"
-            )
+            advice = "redirects are not followed, so that no key goes to another server; give the final address"
         return ProviderFault(
             f"{self.server} answered {status}: {message}" + (f" ({advice})" if advice else ""),
             status,
@@ -184,6 +182,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except (TypeError, ValueError):
             return None
     return max(0.0, seconds) if seconds < float("inf") else None
+
+
+def _words(body: Any) -> str:
+    """What a server says in the body of an error, in whatever form."""
+    inner = body.get("error", body) if isinstance(body, dict) else body
+    message = inner.get("message", inner) if isinstance(inner, dict) else inner
+    return message if isinstance(message, str) else "" if message is None else json.dumps(message, default=str)
 
 
 def count(value: Any) -> int | None:
