@@ -90,7 +90,7 @@ def test_an_unknown_argument_is_refused_with_the_nearest_one(row) -> None:
         ({"level": 0, "curriculum": "mastery"}, "a level or a curriculum, not both"),
         ({"curriculum": "luck"}, "a curriculum is one of mastery, uniform, not 'luck'"),
         ({"curriculum": {"kind": "mastery", "treshold": 1}}, "takes no argument 'treshold'; did you mean 'threshold'"),
-        ({"parent": "nobody"}, "a parent is one of rule, noisy, recorded, not 'nobody'"),
+        ({"parent": "nobody"}, "a parent is one of rule, noisy, recorded, llm, not 'nobody'"),
         ({"parent": {"kind": "noisy"}}, "takes \\['flip'\\], not \\[\\]"),
         ({"obs": "pixels"}, "obs must be one of attributes, onehot, dict, not 'pixels'"),
         ({"info": "all"}, "info must be one of lean, full, not 'all'"),

@@ -102,7 +102,16 @@ def test_env_3_of_7_equals_env_3_of_1000(env_id: str, world: dict) -> None:
 
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_infos_are_those_of_the_documented_table(env_id: str, mode: AutoresetMode) -> None:
-    full = {"vector_reward", "reward_weights", "task", "task_completion", "instance", "target", "regret"}
+    full = {
+        "vector_reward",
+        "reward_weights",
+        "task",
+        "task_completion",
+        "instance",
+        "target",
+        "regret",
+        "parent_source",
+    }
     at_reset = {"task", "instance", "target"}
     for info in ("lean", "full"):
         env = gym.make_vec(env_id, num_envs=3, horizon=2, info=info, autoreset_mode=mode)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wmil_envs.curriculum import Curriculum
     from wmil_envs.exact_value import PolicyValue, policy_value, table_value
     from wmil_envs.oracle import Oracle, compute_oracle
-    from wmil_envs.parent import Parent
+    from wmil_envs.parent import LazyParent, Parent, Verdicts
     from wmil_envs.reward import RewardVector
     from wmil_envs.seeding import spawn_seeds
     from wmil_envs.symbolic_env import SymbolicEnv
@@ -28,6 +28,7 @@ _HOMES = {
     "Bank": "bank",
     "BatchVectorReward": "wrappers.vector_reward",
     "Curriculum": "curriculum",
+    "LazyParent": "parent",
     "Oracle": "oracle",
     "Parent": "parent",
     "PolicyValue": "exact_value",
@@ -36,6 +37,7 @@ _HOMES = {
     "SymbolicVectorEnv": "symbolic_vector_env",
     "Task": "task",
     "VectorReward": "wrappers.vector_reward",
+    "Verdicts": "parent",
     "compile_bank": "bank",
     "compute_oracle": "oracle",
     "policy_value": "exact_value",
@@ -49,6 +51,7 @@ __all__ = [
     "Bank",
     "BatchVectorReward",
     "Curriculum",
+    "LazyParent",
     "Oracle",
     "Parent",
     "PolicyValue",
@@ -57,6 +60,7 @@ __all__ = [
     "SymbolicVectorEnv",
     "Task",
     "VectorReward",
+    "Verdicts",
     "__version__",
     "compile_bank",
     "compute_oracle",

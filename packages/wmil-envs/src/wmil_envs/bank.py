@@ -42,6 +42,10 @@ class Bank:
     """(I, A, K) how likely each is; None where K = 1."""
     horizon: int
     """Answers in one episode."""
+    known: npt.NDArray[np.bool_] | None = None
+    """(I, A) what a lazy parent has said; None: everything. Elsewhere the score is 0 and means nothing: ask `gap`."""
+    known_with_successors: bool = False
+    """Whether elsewhere the successor, then the instance itself, means nothing either."""
 
     def __post_init__(self) -> None:
         n_instances, n_actions = self.scores.shape
@@ -99,6 +103,29 @@ class Bank:
         members = self.levels[level]
         return np.bincount(members, minlength=self.n_instances) / len(members)
 
+    def gap(self, level: int) -> str | None:
+        """Why nothing can be said yet of the rewards in episodes of this level; None where everything is known."""
+        if self.known is None:
+            return None
+        known = self.known[self._reachable(level)]
+        n_known = int(np.count_nonzero(known))
+        if n_known == known.size:
+            return None
+        return f"the parent has judged {n_known:,} of {known.size:,} pairs of instance and action"
+
+    def is_known(self, level: int) -> bool:
+        """Whether the parent has said everything about the first answers in episodes of this level."""
+        return self.known is None or bool(self.known[self.levels[level]].all())
+
+    def _reachable(self, level: int) -> Integers:
+        """The instances that episodes of this level can show, as far as is known."""
+        reached = np.unique(self.levels[level])
+        if self.horizon == 1 or self.successors is None:
+            return reached
+        while len(further := np.union1d(reached, self.successors[reached])) > len(reached):
+            reached = further
+        return reached
+
     def flow(self, taken: Floats, level: int) -> Floats:
         """(I,) probability of each next instance, given that (instance, action) is taken with probability (I, A)."""
         if self.successors is None:
@@ -123,8 +150,13 @@ MAX_CELLS = 50_000_000
 """The most (instance, action) cells that are compiled: some gigabytes of tables."""
 
 
-def compile_bank(task: Task, parent: Parent) -> Bank:
+def compile_bank(task: Task, parent: Parent, *, lazily: bool = False) -> Bank:
     """Ask the parent about every instance and every action of the task, once.
+
+    Args:
+        task: what is asked.
+        parent: who judges.
+        lazily: leave verdicts unknown, and what follows too where the parent's verdicts say it.
 
     Raises:
         ValueError: the world is too large, or the parent leaves the set of instances or scores outside [0, 1].
@@ -142,9 +174,10 @@ def compile_bank(task: Task, parent: Parent) -> Bank:
 
     states = np.repeat(instances, task.n_actions, axis=0)
     actions = np.tile(np.arange(task.n_actions), len(instances))
-    following = parent.transition(states, actions)
     table = (len(instances), task.n_actions)
     attributes = task.attributes
+    waits = lazily and task.dynamics != "fresh" and getattr(parent, "sets_following", False)
+    following = states if waits else parent.transition(states, actions)
     if following is None:
         successors = None
         attributes = tuple(replace(attribute, predictable=False) for attribute in attributes)
@@ -159,11 +192,13 @@ def compile_bank(task: Task, parent: Parent) -> Bank:
         instances=instances,
         levels=levels,
         correct=task.correct_actions(instances),
-        scores=parent.judge(states, actions).reshape(table),
+        scores=np.zeros(table) if lazily else parent.judge(states, actions).reshape(table),
         flip=parent.flip,
         successors=successors,
         successor_probabilities=None,
         horizon=task.horizon,
+        known=np.zeros(table, dtype=np.bool_) if lazily else None,
+        known_with_successors=waits,
     )
 
 

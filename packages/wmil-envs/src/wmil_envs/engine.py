@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from wmil_envs import seeding
 from wmil_envs.observation import Rows
+from wmil_envs.parent import SOURCES, UNJUDGED, SourceCodes
 from wmil_envs.reward import GOAL_ONLY, scalarise
 from wmil_envs.start_draws import StartDraws
 from wmil_envs.world import World
@@ -31,6 +32,8 @@ class Answered(NamedTuple):
     """The reward vector (n, 3), where anybody wants it."""
     rows: Rows
     """The observation (n, n_columns) that shows the outcome."""
+    sources: SourceCodes | None
+    """Where the verdicts come from, where anybody wants to know."""
 
 
 class Engine:
@@ -59,6 +62,8 @@ class Engine:
         """(n, n_columns) the latest observations."""
         self.n_right: Integers
         """(n,) right answers in the current episode, where anybody wants to know."""
+        self.cut: Bools | None = None
+        """(n,) whose episode was cut off, because nobody judged its last answer; None for nobody's."""
         self._everyone = np.ones(num_envs, dtype=np.bool_)
         self._counts_right = world.info == "full" or world.curriculum is not None
         self._counts_rewards = world.info == "full" or world.reward_weights != GOAL_ONLY
@@ -83,7 +88,7 @@ class Engine:
 
     def begin(self, instances: Integers | None = None) -> Rows:
         """Begin the next episode everywhere, at drawn or at given instances; the first observations."""
-        self.episode, self.step = self.episode + 1, 0
+        self.episode, self.step, self.cut = self.episode + 1, 0, None
         if self._counts_right:
             self.n_right = np.zeros(self.num_envs, dtype=np.int64)
         self.levels = self._next_levels(self._everyone)
@@ -102,11 +107,14 @@ class Engine:
         self.levels = np.where(resets, self._next_levels(resets), self.levels)
         self.base = np.where(resets, self._start_cells(instances), self.base)
         self.rows = np.where(resets[:, None], self._draws.rows(self.base), self.rows)
+        if self.cut is not None:
+            self.cut = still if (still := self.cut & ~resets).any() else None
         return self.rows
 
     def ended(self) -> bool | Bools:
         """Whether the current episode has ended: one answer while all envs are in step, else (n,)."""
-        return self.step == self.world.horizon
+        ended = self.step == self.world.horizon
+        return ended if self.cut is None else ended | self.cut
 
     def cells_ahead(self) -> list[int]:
         """The first cells of env 0 in the next episode and some that follow, the last one first."""
@@ -133,26 +141,62 @@ class Engine:
 
     def scores(self) -> Floats:
         """(n, n_actions) the verdict that each action would meet now, noise included."""
-        scores: Floats = self.world.bank.scores[self.base // self.world.n_actions]
+        cells = self.base[:, None] + np.arange(self.world.n_actions)
+        if self.world.has_gaps:
+            self.world.ask(cells.ravel())
+        scores = self.world.scores.take(cells)
         flipped = self._flipped()
         return scores if flipped is None else np.where(flipped[:, None], 1.0 - scores, scores)
 
-    def answer(self, actions: Integers) -> Answered:
-        """Judge one action (n,) of every env, and move to what follows."""
+    def answer(self, actions: Integers, playing: Bools | None = None) -> Answered:
+        """Judge one action (n,) of every env, and move to what follows.
+
+        Args:
+            actions: (n,) each below n_actions.
+            playing: (n,) the envs that this is about, all for None; the others are to begin a new episode next.
+        """
         world = self.world
         cells = self.base + actions
+        sources = self._asked(cells, playing) if world.has_gaps else None
         right = world.right.take(cells)
         rewards = right.astype(np.float64) if world.scores_are_truth else world.scores.take(cells)
         flipped, vectors = self._flipped(), None
         if flipped is not None:
             rewards = np.where(flipped, 1.0 - rewards, rewards)
         if self._counts_rewards:
-            vectors = self._reward_vectors(cells, actions, rewards)
+            vectors = self._reward_vectors(cells, actions, rewards, playing)
             rewards = scalarise(vectors, world.reward_weights)
         if self._counts_right:
             self.n_right += right
         self.rows = self._advance(cells, actions, flipped)
-        return Answered(cells, right, rewards, vectors, self.rows)
+        if self.cut is not None:
+            self._leave_unjudged(self.cut, rewards, vectors)
+        if sources is None and world.info == "full":
+            sources = world.sources(cells)
+        return Answered(cells, right, rewards, vectors, self.rows, sources)
+
+    def _asked(self, cells: Integers, playing: Bools | None) -> SourceCodes:
+        """Has the parent judge these cells (n,); where the verdicts come from."""
+        world = self.world
+        asked = cells if playing is None else cells[playing]
+        world.ask(asked)
+        assert world.verdicts is not None
+        sources = world.sources(cells)
+        met = sources if playing is None else sources[playing]
+        unjudged = sources == UNJUDGED if playing is None else (sources == UNJUDGED) & playing
+        is_cut = bool(unjudged.any())
+        if is_cut and not world.may_leave_unjudged:
+            raise ValueError("the parent left an answer unjudged, which its may_leave_unjudged does not announce")
+        self.cut = unjudged if is_cut else None
+        world.verdicts.n_answers += np.bincount(met, minlength=len(SOURCES))
+        return sources
+
+    def _leave_unjudged(self, cut: Bools, rewards: Floats, vectors: Floats | None) -> None:
+        """Shows no verdict where nobody judged."""
+        rewards[cut] = 0.0
+        if vectors is not None:
+            vectors[cut] = 0.0
+        self.rows[cut, self.world.observation.n_visible + 1] = 0
 
     def _flipped(self) -> Bools | None:
         """(n,) whether the parent's verdict on the coming answer is turned into its opposite; None without noise."""
@@ -160,11 +204,15 @@ class Engine:
             return None
         return seeding.uniforms(self._noise_keys, self._counters()) < self.world.flip
 
-    def _reward_vectors(self, cells: Integers, actions: Integers, goal: Floats) -> Floats:
+    def _reward_vectors(self, cells: Integers, actions: Integers, goal: Floats, playing: Bools | None) -> Floats:
         looks = self.world.bank.visible_ids[cells // self.world.n_actions]
         envs = np.arange(self.num_envs)
-        consistent = self.last_answers[envs, looks] == actions
-        self.last_answers[envs, looks] = actions
+        consistent: npt.NDArray[Any] = self.last_answers[envs, looks] == actions
+        seen = envs if playing is None else envs[playing]
+        self.last_answers[seen, looks[seen]] = actions[seen]
+        if self.world.consistency is not None:
+            judged = self.world.consistency.take(cells)
+            consistent = np.where(np.isnan(judged), consistent, judged)
         return np.stack([goal, np.zeros_like(goal), consistent], axis=1)
 
     def _advance(self, cells: Integers, actions: Integers, flipped: Bools | None) -> Rows:
@@ -222,10 +270,11 @@ class Engine:
             self.world.curriculum.load_state_dict(state["curriculum"])
         self.take_seed(state["seed"])
         for name in _STATE:
-            setattr(self, name, _plain(state[name], np.int32 if name == "rows" else np.int64))
+            setattr(self, name, _plain(state[name], _KINDS.get(name, np.int64)))
 
 
-_STATE = ("episode", "step", "levels", "fixed_levels", "base", "rows", "n_right", "last_answers")
+_STATE = ("episode", "step", "levels", "fixed_levels", "base", "rows", "n_right", "last_answers", "cut")
+_KINDS = {"rows": np.int32, "cut": np.bool_}
 
 
 def _plain(value: Any, dtype: Any = None) -> Any:

@@ -22,8 +22,8 @@ class PolicyValue:
 
     success: float
     """Probability that the last answer of an episode is right."""
-    episode_return: float
-    """Expected undiscounted return, in goal units."""
+    episode_return: float | None
+    """Expected undiscounted return, in goal units; None while a lazy parent has not judged all that counts."""
     entropy: float
     """Mean entropy of the action distribution over an episode's steps, in nats."""
 
@@ -41,7 +41,8 @@ def table_value(bank: Bank, table: Floats, level: int) -> PolicyValue:
         raise ValueError(f"the table must have the shape {right.shape}, one row for each instance, not {table.shape}")
     logs = np.log(np.maximum(table, 1e-300))
     logs *= table
-    return PolicyValue(float(np.vdot(right, table)), float(np.vdot(reward, table)), -float(start @ logs.sum(1)))
+    episode_return = None if bank.gap(level) else float(np.vdot(reward, table))
+    return PolicyValue(float(np.vdot(right, table)), episode_return, -float(start @ logs.sum(1)))
 
 
 def policy_value(
@@ -55,9 +56,13 @@ def policy_value(
         level: the level whose start instances count.
 
     Raises:
-        ValueError: more than `MAX_OBSERVATIONS` observations would have to be asked about.
+        ValueError: more than `MAX_OBSERVATIONS` observations would have to be asked about; or an episode has several
+            steps, in which the policy sees verdicts that a lazy parent has not given yet.
     """
     bank = observation.bank
+    gap = bank.gap(level)
+    if gap is not None and bank.horizon > 1:
+        raise ValueError(gap)
     n_visible, n_actions = observation.n_visible, bank.n_actions
     starts = observation.starts()[:, : observation.n_columns]
     # mass[i, a, f]: probability to be at instance i, having acted a - 1 with feedback f (0 before the first answer)
@@ -83,7 +88,7 @@ def policy_value(
         success = float(np.vdot(taken, bank.right))
         if step + 1 < bank.horizon:
             mass = _advance(bank, taken, level)
-    return PolicyValue(success, episode_return, entropy / bank.horizon)
+    return PolicyValue(success, None if gap else episode_return, entropy / bank.horizon)
 
 
 def _advance(bank: Bank, taken: Floats, level: int) -> Floats:

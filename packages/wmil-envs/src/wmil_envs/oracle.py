@@ -105,10 +105,14 @@ class Oracle:
     world_model_mean_error: Mapping[str, Quantity]
     """The same for the best prediction that looks at nothing."""
     optimal_actions: npt.NDArray[np.int64]
-    """(horizon, I) an optimal action in every instance at every step."""
+    """(horizon, I) an optimal action in every instance at every step; -1 where the optimal return is not available."""
 
     def is_predictable(self, attribute: str) -> bool:
-        """Whether looking at observation and action helps to predict the attribute at all."""
+        """Whether looking at observation and action helps to predict the attribute at all.
+
+        Raises:
+            ValueError: that is not available.
+        """
         gap = float(self.world_model_mean_error[attribute]) - float(self.world_model_floor[attribute])
         return gap >= MIN_PREDICTABLE
 
@@ -143,6 +147,24 @@ def compute_oracle(bank: Bank, level: int, *, time_aware: bool = True) -> Oracle
         level: the level whose start instances count.
         time_aware: whether the learner sees how many steps are left.
     """
+    outcomes = outcome_probabilities(bank, level, time_aware=time_aware)
+    floors, mean_errors = prediction_floors(outcomes)
+    gap = bank.gap(level)
+    if gap is not None:
+        missing = Unavailable(gap)
+        columns = [a.name for a in bank.attributes if not a.hidden] + ["last_action", "feedback"]
+        columns += [name for name in outcomes.probabilities if name not in columns]  # steps left
+        return Oracle(
+            random_return=missing,
+            memoryless_return=missing,
+            optimal_return=missing,
+            random_success=Exact(1.0 / bank.n_actions),
+            world_model_floor={name: Exact(floors[name]) if name in floors else missing for name in columns},
+            world_model_mean_error={
+                name: Exact(mean_errors[name]) if name in mean_errors else missing for name in columns
+            },
+            optimal_actions=np.full((bank.horizon, bank.n_instances), -1),
+        )
     members = bank.levels[level]
     random_values = np.zeros(bank.n_instances)
     optimal_values = np.zeros(bank.n_instances)
@@ -152,7 +174,6 @@ def compute_oracle(bank: Bank, level: int, *, time_aware: bool = True) -> Oracle
         action_values = bank.mean_rewards + bank.backup(optimal_values, level)
         optimal_actions[step] = action_values.argmax(1)
         optimal_values = action_values.max(1)
-    floors, mean_errors = prediction_floors(outcome_probabilities(bank, level, time_aware=time_aware))
     optimal_return = float(optimal_values[members].mean())
     return Oracle(
         random_return=Exact(float(random_values[members].mean())),

@@ -29,7 +29,8 @@ class Outcomes:
     groups: Integers
     """(C,) the same number for cells with the same visible attributes and action."""
     probabilities: Mapping[str, Floats]
-    """For each attribute of the observation (C, n_values), the distribution of its next value."""
+    """For each attribute of the observation (C, n_values), the distribution of its next value; those are left out of
+    which the parent has not said everything yet."""
 
 
 def outcome_probabilities(bank: Bank, level: int, *, time_aware: bool = True) -> Outcomes:
@@ -39,6 +40,8 @@ def outcome_probabilities(bank: Bank, level: int, *, time_aware: bool = True) ->
     actions = np.tile(np.arange(bank.n_actions), len(members))
     probabilities: dict[str, Floats] = {}
     visible = [attribute for attribute in bank.attributes if not attribute.hidden]
+    if bank.known_with_successors and not bank.is_known(level):
+        visible = []
     for column, attribute in enumerate(visible):
         onehot = np.eye(attribute.n_values)[bank.visible[:, column]]  # (I, n_values)
         if bank.successors is None:
@@ -51,8 +54,9 @@ def outcome_probabilities(bank: Bank, level: int, *, time_aware: bool = True) ->
                 weights = bank.successor_probabilities[instances, actions]
             probabilities[attribute.name] = (onehot[following] * weights[..., None]).sum(1)
     probabilities["last_action"] = np.eye(bank.n_actions + 1)[actions + 1]
-    says_right = np.where(bank.scores[instances, actions] >= 0.5, 1.0 - bank.flip, bank.flip)
-    probabilities["feedback"] = np.stack([np.zeros_like(says_right), 1.0 - says_right, says_right], axis=1)
+    if bank.is_known(level):
+        says_right = np.where(bank.scores[instances, actions] >= 0.5, 1.0 - bank.flip, bank.flip)
+        probabilities["feedback"] = np.stack([np.zeros_like(says_right), 1.0 - says_right, says_right], axis=1)
     if bank.horizon > 1 and time_aware:
         probabilities["steps_left"] = np.tile(np.eye(bank.horizon + 1)[bank.horizon - 1], (len(instances), 1))
     groups = bank.visible_ids[instances] * bank.n_actions + actions

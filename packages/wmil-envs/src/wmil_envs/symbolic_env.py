@@ -24,7 +24,8 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
 
     Args:
         task: the task, or the import string of its class; a registered id brings its own.
-        parent: who judges: None or `"rule"`, `{"kind": "noisy", "flip": 0.1}`, `{"kind": "recorded", "path": ...}`.
+        parent: who judges: None or `"rule"`, `{"kind": "noisy", "flip": 0.1}`, `{"kind": "recorded", "path": ...}`,
+            `{"kind": "llm", "provider": ..., "model": ...}`, or an object, see `Parent` and `LazyParent`.
         level: the level of every episode; the task's default for None.
         curriculum: `"mastery"`, `"uniform"` or `{"kind": ..., ...}` instead of a level. Each single env has its own:
             let one serve many envs by `gym.make_vec`, or hand a `Curriculum` to the constructors of several (Gymnasium
@@ -57,8 +58,19 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
         self.observation_space = self._batch.single_observation_space
         self.action_space = self._batch.single_action_space
         self._n_actions, self._horizon = world.n_actions, world.horizon
+        self._take_tables()
+        self._is_ahead = False
+        self._upcoming: list[int] = []
+        self._episode, self._step, self._cell = -1, 0, -1
+        self._row: Rows
+
+    def _take_tables(self) -> None:
+        """Copy what the fast path reads, if the world is such that it can be taken."""
+        world = self.world
+        self._tables_of = world.bank
         self._runs_ahead = (
-            world.outcomes is not None
+            not world.has_gaps
+            and world.outcomes is not None
             and world.curriculum is None
             and world.observation.encoder() is None
             and world.info == "lean"
@@ -72,10 +84,6 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
             self._scores, self._right = world.scores.tolist(), world.right.tolist()
             self._following: list[int] = [] if world.following is None else world.following.tolist()
             self._shows_steps_left = world.observation.steps_left
-        self._is_ahead = False
-        self._upcoming: list[int] = []
-        self._episode, self._step, self._cell = -1, 0, -1
-        self._row: Rows
 
     # Episodes and steps.
 
@@ -91,6 +99,7 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
 
         Raises:
             ValueError: an unknown option, instance or level.
+            RuntimeError: the parent may leave answers unjudged, and nobody has called `accept_unjudged`.
         """
         if not self._is_ahead or seed is not None or options:
             return self._reset_batch(seed, options)
@@ -111,6 +120,8 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
         if seed is None and not self._batch.is_seeded:
             seed = self.np_random_seed
         obs, infos = self._batch.reset(seed=seed, options=options)
+        if self._tables_of is not self.world.bank:  # the parent has said more
+            self._take_tables()
         if self._runs_ahead:
             state = self._batch.state_dict()
             self._is_ahead, self._upcoming = True, []
@@ -125,7 +136,7 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
             action: an integer in [0, n_actions).
 
         Returns:
-            Observation, reward, terminated, truncated (always False) and info.
+            Observation, reward, terminated, truncated (only where the parent may leave answers unjudged) and info.
 
         Raises:
             ValueError: an action of another type or range.
@@ -164,7 +175,7 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
         if self._is_ahead:
             state = self._batch.state_dict()
             state |= {"episode": self._episode, "step": self._step, "reset_is_due": self._step == self._horizon}
-            state |= {"base": np.array([self._cell]), "rows": self._row[None].copy()}
+            state |= {"base": np.array([self._cell]), "rows": self._row[None].copy(), "verdicts": None}
             self._batch.load_state_dict(state)
 
     # What else can be asked.
@@ -193,8 +204,11 @@ class SymbolicEnv(InWorld, gym.Env[Any, Any]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a `state_dict` of an env made with the same arguments."""
         self._batch.load_state_dict(state)
+        if self._tables_of is not self.world.bank:
+            self._take_tables()
+        self._is_ahead = self._runs_ahead
         if self._runs_ahead:
-            self._is_ahead, self._upcoming = True, []
+            self._upcoming = []
             self._episode, self._step = state["episode"], state["step"]
             self._cell, self._row = int(state["base"][0]), np.array(state["rows"][0])
 
@@ -204,5 +218,5 @@ def _first(obs: Any) -> Any:
 
 
 def _first_info(infos: dict[str, Any]) -> dict[str, Any]:
-    row = {key: value[0] for key, value in infos.items() if not key.startswith("_")}
+    row = {key: value[0] for key, value in infos.items() if not key.startswith("_") and infos[f"_{key}"][0]}
     return {key: value.item() if np.ndim(value) == 0 else value for key, value in row.items()}

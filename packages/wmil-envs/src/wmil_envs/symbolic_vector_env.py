@@ -16,6 +16,7 @@ from wmil_envs.batch_arguments import checked_actions, checked_instances, checke
 from wmil_envs.engine import Answered, Engine
 from wmil_envs.integer import checked_integer
 from wmil_envs.observation import Rows
+from wmil_envs.parent import SOURCES
 from wmil_envs.task import Task
 from wmil_envs.world import InWorld, World
 
@@ -24,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Infos = dict[str, Any]
 
-_NEVER = -1
+_SOURCE_WORDS = np.array(SOURCES)
 
 
 class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
@@ -101,7 +102,9 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
 
         Raises:
             ValueError: an unknown option, instance or level, or a mask in another autoreset mode.
+            RuntimeError: the parent may leave answers unjudged, and nobody has called `accept_unjudged`.
         """
+        self.world.check_unjudged()
         super().reset(seed=seed)
         if options is not None and not isinstance(options, dict):
             raise ValueError(f"options must be a dict, not {options!r}")
@@ -141,29 +144,54 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
         engine = self._engine
         self._require_reset()
         if self._reset_is_due:
-            return self._step_after_the_end()
+            return self._step_after_the_end(actions)
         answered = engine.answer(actions)
-        infos = self._step_infos(answered)
+        infos = self._step_infos(answered, self._everyone)
         ended, rows = engine.ended(), answered.rows
         if ended is False or (ended is not True and not ended.any()):
             return self._returned(rows), answered.rewards, self._no_one.copy(), self._no_one.copy(), infos
-        terminations = self._everyone.copy() if ended is True else ended
+        if ended is True:
+            ended, terminations, truncations = self._everyone, self._everyone.copy(), self._no_one.copy()
+        else:
+            truncations = self._no_one.copy() if engine.cut is None else engine.cut
+            terminations = ended & ~truncations
         if self.world.curriculum is not None:
-            levels = np.broadcast_to(engine.levels, (self.num_envs,))
-            self.world.curriculum.update(levels[terminations], engine.n_right[terminations] / self.world.horizon)
+            self._count_for_curriculum(terminations)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            infos["final_obs"], infos["_final_obs"] = self._returned(rows), self._everyone.copy()
-            rows = engine.begin()
+            infos["final_obs"], infos["_final_obs"] = self._returned(rows), ended.copy()
+            # An env that was cut off begins again by itself, and is then out of step with the others.
+            rows = engine.begin() if ended is self._everyone or ended.all() else engine.begin_some(ended, None)
         else:
             self._reset_is_due = True
-        return self._returned(rows), answered.rewards, terminations, self._no_one.copy(), infos
+        return self._returned(rows), answered.rewards, terminations, truncations, infos
 
-    def _step_after_the_end(self) -> tuple[Any, Floats, Bools, Bools, Infos]:
+    def _count_for_curriculum(self, terminations: Bools) -> None:
+        """Tells the curriculum, where there is one, of the episodes that reached their own end."""
+        engine = self._engine
+        if self.world.curriculum is not None and terminations.any():
+            levels = np.broadcast_to(engine.levels, (self.num_envs,))
+            self.world.curriculum.update(levels[terminations], engine.n_right[terminations] / self.world.horizon)
+
+    def _step_after_the_end(self, actions: Integers) -> tuple[Any, Floats, Bools, Bools, Infos]:
+        """The step on which episodes that have ended begin anew; those of other envs go on."""
         if self.autoreset_mode is AutoresetMode.DISABLED:
             raise ResetNeeded("an episode has ended: reset it with options={'reset_mask': terminations | truncations}")
-        self._reset_is_due = False
-        obs, rewards = self._returned(self._engine.begin()), np.zeros(self.num_envs)
-        return obs, rewards, self._no_one.copy(), self._no_one.copy(), self._reset_infos(self._everyone)
+        engine = self._engine
+        due = np.logical_and(engine.ended(), self._everyone)
+        if due.all():
+            self._reset_is_due = False
+            obs, rewards = self._returned(engine.begin()), np.zeros(self.num_envs)
+            return obs, rewards, self._no_one.copy(), self._no_one.copy(), self._reset_infos(self._everyone)
+        answered = engine.answer(actions, playing=~due)
+        step_infos = self._step_infos(answered, ~due)
+        rows = engine.begin_some(due, None)
+        ended = np.logical_and(engine.ended(), self._everyone)
+        terminations = ended if engine.cut is None else ended & ~engine.cut
+        self._count_for_curriculum(terminations)
+        self._reset_is_due = bool(ended.any())
+        infos = _merged(step_infos, self._reset_infos(due), due)
+        rewards = np.where(due, 0.0, answered.rewards)
+        return self._returned(rows), rewards, terminations, ended & ~terminations, infos
 
     def _returned(self, rows: Rows) -> Any:
         """Rows in the form of the observation space, safe from and for the caller."""
@@ -174,22 +202,26 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
 
     # Infos.
 
-    def _step_infos(self, answered: Answered) -> Infos:
-        infos: Infos = {"success": answered.right, "_success": self._everyone.copy()}
+    def _step_infos(self, answered: Answered, playing: Bools) -> Infos:
+        infos: Infos = {"success": answered.right, "_success": playing.copy()}
+        if answered.sources is not None:
+            self._add(infos, playing, parent_source=_SOURCE_WORDS.take(answered.sources))
         if self.world.info == "full":
             bank, weights = self.bank, np.asarray(self.world.reward_weights)
             instances = answered.cells // self.world.n_actions
             self._add(
                 infos,
-                self._everyone,
+                playing,
                 vector_reward=answered.vectors,
                 reward_weights=np.tile(weights, (self.num_envs, 1)),
                 task=self._everyone * np.asarray(self._engine.levels),
                 task_completion=self._engine.n_right / self.world.horizon,
                 instance=instances,
                 target=bank.correct[instances],
-                regret=bank.mean_rewards[instances].max(1) - bank.mean_rewards.ravel()[answered.cells],
             )
+            regret = bank.mean_rewards[instances].max(1) - bank.mean_rewards.ravel()[answered.cells]
+            is_known = playing if bank.known is None else playing & bank.known[instances].all(1)
+            self._add(infos, is_known, regret=regret)
         return infos
 
     def _reset_infos(self, resets: Bools) -> Infos:
@@ -251,7 +283,13 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
             gymnasium.error.ResetNeeded: there is no state before the first reset.
         """
         self._require_reset()
-        return {"made_with": self._made_with(), "reset_is_due": self._reset_is_due, **self._engine.state_dict()}
+        verdicts = self.world.verdicts
+        return {
+            "made_with": self._made_with(),
+            "reset_is_due": self._reset_is_due,
+            "verdicts": None if verdicts is None else verdicts.state_dict(),
+            **self._engine.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a `state_dict` of an env made with the same arguments.
@@ -265,6 +303,8 @@ class SymbolicVectorEnv(InWorld, VectorEnv[Any, Any, Any]):
             given = state["made_with"][name]
             if given != own:
                 raise ValueError(f"the state is of an env with {name} {given}, this one has {own}")
+        if state["verdicts"] is not None:
+            self.world.load_verdicts(state["verdicts"])
         self._engine.load_state_dict(state)
         self._reset_is_due = state["reset_is_due"]
 
@@ -304,3 +344,17 @@ def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
     except (KeyError, AttributeError):
         names = ", ".join(member.name.lower() for member in AutoresetMode)
         raise ValueError(f"autoreset_mode must be one of {names}, not {mode!r}") from None
+
+
+def _merged(infos: Infos, others: Infos, chosen: Bools) -> Infos:
+    """Infos with the rows of others where those are chosen."""
+    merged = dict(infos)
+    for key, values in others.items():
+        is_mask = key.startswith("_")
+        if key not in infos:
+            merged[key] = values
+        elif is_mask:
+            merged[key] = infos[key] | values
+        else:
+            merged[key] = np.where(chosen, values, infos[key])
+    return merged

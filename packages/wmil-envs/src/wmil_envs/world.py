@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import cached_property, lru_cache
 from importlib import import_module
 from inspect import signature
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,12 @@ from wmil_envs.bank import Bank, compile_bank
 from wmil_envs.curricula.specification import CurriculumSpecification, make_curriculum
 from wmil_envs.observation import Observation, ObservationForm, Rows
 from wmil_envs.oracle import Oracle, compute_oracle
-from wmil_envs.parent import Parent
+from wmil_envs.parent import RULE, LazyParent, Parent, SourceCodes
 from wmil_envs.parents.rule import RuleParent
 from wmil_envs.parents.specification import ParentSpecification, make_parent
 from wmil_envs.reward import GOAL_ONLY, checked_weights
 from wmil_envs.task import Task
+from wmil_envs.verdict_table import VerdictTable
 
 InfoForm = Literal["lean", "full"]
 
@@ -60,12 +61,26 @@ class World:
         self.level = self.task.level_index(level)
         self.curriculum = None if curriculum is None else make_curriculum(curriculum, len(self.task.levels))
         self.parent = make_parent(parent, self.task)
+        self.verdicts: VerdictTable | None = None
+        """What a lazy parent has said so far; None for any other."""
+        if bank is None and hasattr(self.parent, "verdicts"):
+            bank = compile_bank(self.task, self.parent, lazily=True)
+            self.verdicts = VerdictTable(bank, cast(LazyParent, self.parent))
         self.bank = self._compiled() if bank is None else bank
         self.time_aware = time_aware
         self.observation = Observation(self.bank, time_aware=time_aware, form=obs)
         self.info = info
         self.reward_weights = checked_weights(reward_weights)
         self.reveals_all_actions = reveals_all_actions
+        self.may_leave_unjudged = self.verdicts is not None and getattr(self.parent, "may_leave_unjudged", False)
+        """Whether the parent may give no verdict, which cuts the episode off."""
+        if reveals_all_actions and self.may_leave_unjudged:
+            raise ValueError(
+                "reveals_all_actions needs a score for every action, and this parent may leave some unjudged: "
+                "choose another on_error than 'mask'"
+            )
+        self.accepts_unjudged = False
+        """Whether who steps the environment has said that it leaves out what nobody judged."""
         self._oracles: dict[int, Oracle] = {}
         self._build_tables()
 
@@ -77,16 +92,8 @@ class World:
     def _build_tables(self) -> None:
         bank = self.bank
         self.n_actions, self.horizon, self.flip = bank.n_actions, bank.horizon, bank.flip
-        self.scores: npt.NDArray[np.float64] = bank.scores.ravel()
         self.right: npt.NDArray[np.bool_] = bank.right.ravel()
-        self.scores_are_truth = bool((bank.scores == bank.right).all())
-        """Whether the parent never errs, so that score and success are the same."""
-        self.says_right: npt.NDArray[np.bool_] = self.scores >= 0.5
         self.starts: Rows = self.observation.starts()
-        self.following: npt.NDArray[np.int64] | None = None
-        """(I A,) the first cell of the next instance, where the cell determines it."""
-        if bank.successors is not None and bank.successors.shape[2] == 1:
-            self.following = bank.successors[:, :, 0].ravel() * bank.n_actions
         self.level_sizes = np.array([len(members) for members in bank.levels])
         self.level_cells = [members * bank.n_actions for members in bank.levels]
         """For each level the first cells (m,) of its start instances."""
@@ -96,6 +103,61 @@ class World:
         """For each level the first observations (m, width) of its start instances."""
         self._offsets = np.cumsum([0, *self.level_sizes[:-1]])
         self._cells = np.concatenate(self.level_cells)
+        self._build_verdicts()
+
+    def _build_verdicts(self) -> None:
+        """The tables of what the parent says. Where it has not been asked they hold nothing that counts."""
+        bank, verdicts = self.bank, self.verdicts
+        self.has_gaps = bank.known is not None
+        """Whether there are cells about which the parent has to be asked before they are gathered."""
+        self.scores: npt.NDArray[np.float64] = bank.scores.ravel() if verdicts is None else verdicts.scores
+        self.scores_are_truth = not self.has_gaps and bool((bank.scores == bank.right).all())
+        """Whether the parent never errs, so that score and success are the same."""
+        self.says_right: npt.NDArray[np.bool_] = self.scores >= 0.5
+        self.consistency = None if verdicts is None else verdicts.consistency
+        """(I A,) the judge's own `cons` component; None for a judge without."""
+        self.following: npt.NDArray[np.int64] | None = None
+        """(I A,) the first cell of the next instance, where the cell determines it."""
+        if bank.successors is not None and bank.successors.shape[2] == 1:
+            self.following = bank.successors[:, :, 0].ravel() * bank.n_actions
+        self.__dict__.pop("outcomes", None)
+
+    def ask(self, cells: npt.NDArray[np.int64]) -> None:
+        """Have the parent judge those of these cells (n,) that it has not judged yet, each once."""
+        assert self.verdicts is not None
+        if self.verdicts.ask(cells):
+            self._take_verdicts()
+
+    def _take_verdicts(self) -> None:
+        assert self.verdicts is not None
+        self.bank = self.observation.bank = self.verdicts.bank()
+        self._oracles.clear()
+        self._build_verdicts()
+
+    def load_verdicts(self, state: dict[str, Any]) -> None:
+        """Take over what another world's lazy parent has said, from the `state_dict` of its verdicts.
+
+        Raises:
+            ValueError: it was asked about other instances.
+        """
+        if self.verdicts is not None:
+            self.verdicts.load_state_dict(state)
+            self._take_verdicts()
+
+    def sources(self, cells: npt.NDArray[np.int64]) -> SourceCodes:
+        """(n,) where the verdicts on these cells (n,) come from, as places in `SOURCES`."""
+        if self.verdicts is None:
+            return np.full(len(cells), getattr(self.parent, "source", RULE), dtype=np.uint8)
+        return self.verdicts.sources.take(cells)
+
+    def check_unjudged(self) -> None:
+        """Refuse to begin where verdicts may be missing and nobody has said that they are left out.
+
+        Raises:
+            RuntimeError: with what to do about it.
+        """
+        if self.may_leave_unjudged and self.has_gaps and not self.accepts_unjudged:
+            raise RuntimeError(NOT_ACCEPTED)
 
     def start_cells(self, levels: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """First cells (n,) of the start instances at these places (n,) of the lists of their levels (n,) or ()."""
@@ -116,6 +178,13 @@ class World:
         if index not in self._oracles:
             self._oracles[index] = compute_oracle(self.bank, index, time_aware=self.time_aware)
         return self._oracles[index]
+
+
+NOT_ACCEPTED = (
+    "with on_error='mask' this parent may leave answers unjudged, and those steps must not be learnt from: REINFORCE "
+    "and attach(model, losses) leave them out, a stock algorithm does not. In a loop of your own, leave out the steps "
+    "whose info['parent_source'] is 'unjudged', and say so before the first reset: env.unwrapped.accept_unjudged()"
+)
 
 
 class InWorld:
@@ -153,6 +222,10 @@ class InWorld:
     def horizon(self) -> int:
         """Steps in an episode."""
         return self.world.horizon
+
+    def accept_unjudged(self) -> None:
+        """Say that the steps which nobody judged are left out of what is learnt; see `World.check_unjudged`."""
+        self.world.accepts_unjudged = True
 
 
 _NOT_FOR_IDS = ("task", "bank", "task_arguments")

@@ -8,7 +8,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.evaluation.evaluation import Evaluation
-from wmil_agents.evaluation.exact import can_be_evaluated_exactly, evaluate_exactly, success_ceiling
+from wmil_agents.evaluation.exact import (
+    can_be_evaluated_exactly,
+    evaluate_exactly,
+    success_ceiling,
+    unavailable_evaluation,
+)
 from wmil_agents.evaluation.sampled import evaluate_episodes
 from wmil_agents.evaluation.world_model_errors import world_model_errors
 from wmil_agents.evaluation.world_of import world_of
@@ -18,6 +23,8 @@ def evaluate(
     model: BaseAlgorithm, env: VecEnv, *, n_episodes: int, seed: int, level: int | None = None, exact: bool = True
 ) -> Evaluation:
     """The exact evaluation where the world is finite and small enough, else an estimate from episodes.
+
+    A lazy parent is never asked: until it has judged what the episodes can meet, nothing is estimated.
 
     Args:
         model: an algorithm of Stable-Baselines3.
@@ -30,6 +37,8 @@ def evaluate(
     world = world_of(env)
     if world is not None and exact and can_be_evaluated_exactly(model, world):
         return evaluate_exactly(model, world, level)
+    if world is not None and (gap := world.bank.gap(world.level)):
+        return unavailable_evaluation(model, world, world.level, gap)
     estimate = evaluate_episodes(model, env, n_episodes, seed)
     if world is None:
         return estimate

@@ -26,6 +26,9 @@ def evaluate_exactly(model: Model, world: World, level: int | None = None) -> Ev
         TypeError: the policy does not say how likely each action is.
     """
     index = world.level if level is None else world.task.level_index(level)
+    gap = world.bank.gap(index)
+    if gap is not None and world.horizon > 1:
+        return unavailable_evaluation(model, world, index, gap)
     encode = world.observation.encoder()
 
     def probabilities(rows: Any) -> Any:
@@ -36,13 +39,28 @@ def evaluate_exactly(model: Model, world: World, level: int | None = None) -> Ev
         world_model = world_model_errors(model, world, index)
     return Evaluation(
         success=Exact(value.success),
-        episode_return=Exact(value.episode_return),
+        episode_return=Unavailable(str(gap)) if value.episode_return is None else Exact(value.episode_return),
         entropy=Exact(value.entropy),
         world_model=world_model,
         oracle=world.oracle(index),
         success_ceiling=success_ceiling(world.bank, index),
         max_entropy=Exact(math.log(world.n_actions)),
         level=index,
+    )
+
+
+def unavailable_evaluation(model: Model, world: World, level: int, reason: str) -> Evaluation:
+    """What can be said where the verdicts that a policy would meet are not known: the errors of its world model."""
+    missing = Unavailable(reason)
+    return Evaluation(
+        success=missing,
+        episode_return=missing,
+        entropy=missing,
+        world_model=world_model_errors(model, world, level),
+        oracle=world.oracle(level),
+        success_ceiling=success_ceiling(world.bank, level),
+        max_entropy=Exact(math.log(world.n_actions)),
+        level=level,
     )
 
 

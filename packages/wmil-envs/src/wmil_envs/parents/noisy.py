@@ -32,5 +32,11 @@ class NoisyParent:
     def transition(self, states: States, actions: Actions) -> States | None:
         return self.parent.transition(states, actions)
 
+    def __getattr__(self, name: str) -> Any:
+        """What only some parents have: all that makes the one under this noise lazy, its settings and its counts."""
+        if name == "parent" or name.startswith("__"):  # not there yet while a copy is being made
+            raise AttributeError(name)
+        return getattr(self.parent, name)
+
     def specification(self) -> dict[str, Any]:
         return {"kind": "noisy", "flip": self._own_flip, "of": self.parent.specification()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,15 +15,21 @@ from wmil_envs.task import Actions, States, Task
 
 
 class RuleParent:
-    """Score 1 for the correct action and 0 for any other; the task's `dynamics` say what comes next."""
+    """Score 1 for the correct action and 0 for any other; the task's `dynamics` say what comes next.
+
+    Args:
+        task: whose rules they are.
+        levels: the states that episodes of each level start from; the task's own for None.
+    """
 
     flip = 0.0
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, levels: Sequence[States] | None = None) -> None:
         self.task = task
+        self._levels = levels
 
     def instances(self, level: int) -> States:
-        return self.task.instances(level)
+        return self.task.instances(level) if self._levels is None else self._levels[level]
 
     def judge(self, states: States, actions: Actions) -> Scores:
         return np.equal(self.task.correct_actions(states), actions).astype(np.float64)
@@ -38,7 +45,7 @@ class RuleParent:
     @cached_property
     def _everything(self) -> tuple[States, npt.NDArray[np.int64] | None]:
         """All states, and the numbers of those that follow each."""
-        per_level = [self.task.instances(level) for level in range(len(self.task.levels))]
+        per_level = [self.instances(level) for level in range(len(self.task.levels))]
         states, places = np.unique(np.concatenate(per_level), axis=0, return_inverse=True)
         members = np.zeros((len(per_level), len(states)), dtype=np.bool_)
         levels = np.repeat(np.arange(len(per_level)), [len(level) for level in per_level])

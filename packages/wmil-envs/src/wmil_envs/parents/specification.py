@@ -14,6 +14,7 @@ from wmil_envs.task import Task
 ParentSpecification = Parent | str | Mapping[str, Any] | None
 
 _ARGUMENTS = {"rule": set[str](), "noisy": {"flip"}, "recorded": {"path"}}
+_KINDS = (*_ARGUMENTS, "llm")
 
 
 def make_parent(specification: ParentSpecification, task: Task) -> Parent:
@@ -21,20 +22,22 @@ def make_parent(specification: ParentSpecification, task: Task) -> Parent:
 
     Args:
         specification: a `Parent`; or as plain data None or `"rule"`; `{"kind": "noisy", "flip": 0.1}`;
-            `{"kind": "recorded", "path": "scores.json"}`. The last two stand on another parent, `"of"`, which is the
-            rule by default.
+            `{"kind": "recorded", "path": "scores.json"}`, these two standing on another parent, `"of"`, which is the
+            rule by default; or `{"kind": "llm", ...}` with the fields of `LLMSettings`.
         task: the task whose questions the parent sets and judges.
 
     Raises:
         ValueError: an unknown kind, or arguments that the kind does not take.
     """
-    if hasattr(specification, "judge"):
+    if hasattr(specification, "judge") or hasattr(specification, "verdicts"):
         return specification  # type: ignore[return-value]  # whoever judges is a parent
     arguments = dict(specification) if isinstance(specification, Mapping) else {"kind": specification}
     kind = arguments.pop("kind", None)
     kind = "rule" if specification is None else kind
-    if not isinstance(kind, str) or kind not in _ARGUMENTS:
-        raise ValueError(f"a parent is one of {', '.join(_ARGUMENTS)}, not {kind!r}")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f"a parent is one of {', '.join(_KINDS)}, not {kind!r}")
+    if kind == "llm":
+        return _language_model(arguments, task)
     underlying = arguments.pop("of", None)
     if arguments.keys() != _ARGUMENTS[kind] or (kind == "rule" and underlying is not None):
         raise ValueError(
@@ -46,3 +49,11 @@ def make_parent(specification: ParentSpecification, task: Task) -> Parent:
     if kind == "noisy":
         return NoisyParent(parent, **arguments)
     return RecordedParent(parent, task, **arguments)
+
+
+def _language_model(arguments: Mapping[str, Any], task: Task) -> Parent:
+    # Imported where it is used: everybody else's environments stay as light as they are.
+    from wmil_envs.llm.settings import LLMSettings
+    from wmil_envs.parents.llm import LLMParent
+
+    return LLMParent(task, LLMSettings.from_dict(arguments))
