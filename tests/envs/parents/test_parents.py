@@ -66,7 +66,7 @@ def test_a_recording_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         make()
     for content, sentence in (
         ("{", "is not a recording"),
-        ('{"format": 2, "questions": []}', "its format is 2, not 1"),
+        ('{"format": 3, "questions": []}', "its format is 3, not 1 or 2"),
         (f'{{"format": 1, "task": "{Conditional()}", "questions": [{{"state": [0], "scores": [2.0]}}]}}', "outside"),
         ("[]", "is not a recording"),
     ):
