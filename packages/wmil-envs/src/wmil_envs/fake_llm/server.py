@@ -34,6 +34,8 @@ class Received(NamedTuple):
     """Its data, as canonical JSON."""
     headers: Mapping[str, str]
     """With lower-case names."""
+    body: Mapping[str, Any]
+    """The request itself."""
 
 
 class FakeLLM:
@@ -73,7 +75,7 @@ class FakeLLM:
         self.gullible, self.has_usage, self.seed = gullible, has_usage, seed
         self.requests: list[Received] = []
         self.is_closing = threading.Event()
-        self._faults = iter(faults)
+        self._faults = iter([check_fault(name) for name in faults] if isinstance(faults, list | tuple) else faults)
         self._times: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._server = _Server(self, port)
@@ -103,25 +105,29 @@ class FakeLLM:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._server.close_connections()
+        self._server.server_close()
+
+    def stop(self) -> None:
+        """Take no more requests; replies that are on their way are cut short."""
         self.is_closing.set()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
-        self._server.close_connections()
-        self._server.server_close()
 
     def wait(self) -> None:
-        """Return when the server has been closed."""
+        """Return when the server has been stopped."""
         self._thread.join()
 
-    def next_fault(self, path: str, headers: Mapping[str, str], content: Mapping[str, Any]) -> str:
-        """Note a request, and say what shall go wrong with it."""
+    def note(self, path: str, headers: Mapping[str, str], body: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+        """Keep a request, and say what shall go wrong with it."""
         question = json.dumps(content, sort_keys=True)
         kind = "canary" if has_plea(content) else kind_of(content)
         with self._lock:
             time = self._times[question]
             self._times[question] += 1
-            self.requests.append(Received(path, kind, question, headers))
+            self.requests.append(Received(path, kind, question, headers, body))
             fault = check_fault(next(self._faults, "ok"))
         if fault != "ok":
             return fault
@@ -200,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
             content = content_of(prompt_text(request))
             answer = fake.answer(content)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            fault = fake.next_fault(self.path, headers, content)
+            fault = fake.note(self.path, headers, request, content)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             self._reply(400, wire.error(400, f"this is no question that can be answered here: {error!r}"))
             return
