@@ -1,6 +1,7 @@
 """Measures every figure and writes `benchmarks/results/latest/`: a page, and a CSV file for each program.
 
-A copy is kept in `benchmarks/results/<date>-<commit>/`. The peers are measured too where any of them is installed.
+A copy is kept in `benchmarks/results/<date>-<commit>/`; the README's tables are written anew. The peers are
+measured too where any of them is installed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from benchmarks.figure import Figure
 from benchmarks.peers.installation import absence
 from benchmarks.peers.peer import PEERS
 from benchmarks.peers.report import PAGE
+from benchmarks.readme import write_readme
 from benchmarks.results_folder import LATEST, keep
 from benchmarks.table import page, read_csv, write_csv
 
@@ -75,7 +77,8 @@ def main() -> int:
     if chosen.results is None:
         patterns = ["README.md", *(f"{name}*" for name in programs)]
         kept = keep([path for pattern in patterns for path in folder.glob(pattern)], short=not chosen.full)
-        print(f"Kept in {kept.name}/")
+        write_readme()
+        print(f"Kept in {kept.name}/, and shown in the README")
     return 1 if failed else 0
 
 

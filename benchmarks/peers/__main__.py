@@ -10,6 +10,7 @@ from benchmarks.peers.comparison import compare_environments, compare_learners
 from benchmarks.peers.installation import absence, install
 from benchmarks.peers.peer import PEERS
 from benchmarks.peers.report import write
+from benchmarks.readme import write_readme
 from benchmarks.results_folder import LATEST, keep
 
 TABLES = ("environments", "learning")
@@ -60,7 +61,8 @@ def run(short: bool, tables: list[str], results: Path | None) -> None:
     print(write(folder, rates, lessons, " ".join(["python -m benchmarks.peers run", *options])))
     if results is None:
         kept = keep(folder.glob("peers*"), short)
-        print(f"Kept in {kept.name}/")
+        write_readme()
+        print(f"Kept in {kept.name}/, and shown in the README")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from csv import DictReader
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
 
 from benchmarks.peers.contest import Outcome, hold
 from benchmarks.peers.rows import (
@@ -20,6 +22,14 @@ from benchmarks.peers.rows import (
     SHORT_TURNS,
     counterpart,
 )
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "bool": "True".__eq__,
+    "int": int,
+    "float | None": lambda text: float(text) if text else None,
+}
+"""How a field of each type is read from a CSV file."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,9 @@ class Lesson:
     """How many times the steps of our default learner."""
     seconds_ratio: float | None = None
     """How many times its CPU seconds."""
+
+
+Entry = TypeVar("Entry", Rate, Lesson)
 
 
 def compare_environments(short: bool) -> list[Rate]:
@@ -163,6 +176,13 @@ def quartiles(numbers: Sequence[float]) -> tuple[float, float, float]:
 def as_rows(entries: Sequence[Rate | Lesson]) -> list[dict[str, Any]]:
     """For a CSV file."""
     return [asdict(entry) for entry in entries]
+
+
+def read_rows(path: Path, kind: type[Entry]) -> list[Entry]:
+    """What was written as a CSV file."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(DictReader(file))
+    return [kind(**{one.name: READERS[str(one.type)](row[one.name]) for one in fields(kind)}) for row in rows]
 
 
 def _column(outcome: Outcome, name: str) -> list[float]:

@@ -18,6 +18,7 @@ from benchmarks.peers.references import elimination_steps, rewards_only_steps
 from benchmarks.peers.rows import OUR_LEARNER
 
 PAGE = "peers.md"
+STEPPING, LEARNING = "peers_environments", "peers_learning"
 PLOT = "peers.svg"
 VERSIONS = "peers_versions.json"
 NAMED_IN_PAGE = {
@@ -32,7 +33,7 @@ NAMED_IN_PAGE = {
 def write(folder: Path, rates: Sequence[Rate], lessons: Sequence[Lesson], command: str) -> str:
     """Writes all files; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, entries in (("peers_environments", rates), ("peers_learning", lessons)):
+    for name, entries in ((STEPPING, rates), (LEARNING, lessons)):
         if entries:
             write_csv(folder / f"{name}.csv", as_rows(entries))
     (folder / VERSIONS).write_text(json.dumps(versions(), indent=2) + "\n")
@@ -82,7 +83,6 @@ def page(rates: Sequence[Rate], lessons: Sequence[Lesson], command: str, plotted
 def learning_section(lessons: Sequence[Lesson], plotted: bool) -> list[str]:
     """Paragraphs on the learners."""
     references = "; ".join(f"a learner that {name}, {steps:.0f} steps" for name, steps in reference_steps().items())
-    theirs = [one for one in lessons if not one.is_ours]
     return [
         "## Learning PatternEcho",
         "Until the exact success, the mean over the symbols of the probability of the right answer, is 95 %. "
@@ -90,8 +90,7 @@ def learning_section(lessons: Sequence[Lesson], plotted: bool) -> list[str]:
         lessons_table(lessons),
         f"Computed, for comparison: {references}.",
         *([f"![Steps and CPU seconds to 95 % exact success]({PLOT})"] if plotted else []),
-        losses("need fewer steps", [one.name for one in theirs if is_loss(one.steps_ratio)]),
-        losses("need less CPU time", [one.name for one in theirs if is_loss(one.seconds_ratio)]),
+        *losses_of(lessons),
         best(lessons),
         "Settings:",
         "\n".join(settings_line(one) for one in lessons),
@@ -134,6 +133,15 @@ def losses(what: str, names: Sequence[str]) -> str:
     return f"**Ours loses**: {'; '.join(names)} {what}."
 
 
+def losses_of(lessons: Sequence[Lesson]) -> list[str]:
+    """Whose steps, and whose CPU time, are less than those of ours."""
+    theirs = [one for one in lessons if not one.is_ours]
+    return [
+        losses("need fewer steps", [one.name for one in theirs if is_loss(one.steps_ratio)]),
+        losses("need less CPU time", [one.name for one in theirs if is_loss(one.seconds_ratio)]),
+    ]
+
+
 def settings_line(one: Lesson) -> str:
     """What a learner was given, and what is to be known about it."""
     return f"- {one.name}: `{one.arguments}`" + (f"; {one.remark}" if one.remark else "")
@@ -154,15 +162,15 @@ def rates_table(rates: Iterable[Rate]) -> str:
         between = f"{_millions(one.low)} - {_millions(one.high)}"
         rows.append(
             (
-                _emphasised(one),
+                emphasised(one),
                 f"{one.n_envs:,}",
                 _millions(one.steps_per_second),
                 between,
-                "" if one.ratio is None else _verdict(one.ratio, "faster", "slower"),
+                "" if one.ratio is None else ratio_text(one.ratio, "faster", "slower"),
                 str(one.turns),
             )
         )
-    return _table(rows)
+    return table(rows)
 
 
 def lessons_table(lessons: Iterable[Lesson]) -> str:
@@ -175,18 +183,18 @@ def lessons_table(lessons: Iterable[Lesson]) -> str:
             continue
         rows.append(
             (
-                _emphasised(one),
+                emphasised(one),
                 f"{one.steps:,.0f}",
                 f"{one.steps_low:,.0f} - {one.steps_high:,.0f}",
                 f"{one.worst:,.0f}",
                 f"{one.solved} of {one.seeds}",
                 f"{one.seconds:.3g}",
                 f"{one.seconds_low:.3g} - {one.seconds_high:.3g}",
-                _against_our_default(one, one.steps_ratio),
-                _against_our_default(one, one.seconds_ratio),
+                against_our_default(one, one.steps_ratio),
+                against_our_default(one, one.seconds_ratio),
             )
         )
-    return _table(rows)
+    return table(rows)
 
 
 def participants(rates: Sequence[Rate], lessons: Sequence[Lesson]) -> str:
@@ -203,21 +211,24 @@ def participants(rates: Sequence[Rate], lessons: Sequence[Lesson]) -> str:
     return "\n".join(lines)
 
 
-def _emphasised(one: Rate | Lesson) -> str:
+def emphasised(one: Rate | Lesson) -> str:
+    """The name, bold where it is ours."""
     return f"**{one.name}**" if one.is_ours else one.name
 
 
-def _against_our_default(one: Lesson, ratio: float | None) -> str:
+def against_our_default(one: Lesson, ratio: float | None) -> str:
+    """How many times what our default needs this one needs."""
     if ratio is None:
         return ""
-    return f"{_ratio(ratio)} x" if one.is_ours else _verdict(ratio, "", "ours loses")
+    return f"{_ratio(ratio)} x" if one.is_ours else ratio_text(ratio, "", "ours loses")
 
 
 def _ratio(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.2g}"
 
 
-def _verdict(ratio: float, win: str, loss: str) -> str:
+def ratio_text(ratio: float, win: str, loss: str) -> str:
+    """The ratio with its word, in bold where ours is the worse one."""
     word = loss if is_loss(ratio) else win
     return f"{_ratio(ratio)} x" + (f" (**{word}**)" if is_loss(ratio) else f" {word}".rstrip())
 
@@ -226,5 +237,6 @@ def _millions(rate: float | None) -> str:
     return "" if rate is None else f"{rate / 1e6:.3g}"
 
 
-def _table(rows: Iterable[Sequence[str]]) -> str:
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Markdown."""
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -1,0 +1,112 @@
+"""Writes the tables of the project's README from `benchmarks/results/latest`: `python -m benchmarks.readme`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.figure import Figure
+from benchmarks.peers.comparison import Lesson, Rate, read_rows
+from benchmarks.peers.report import (
+    LEARNING,
+    STEPPING,
+    against_our_default,
+    best,
+    emphasised,
+    ratio_text,
+    table,
+)
+from benchmarks.results_folder import LATEST
+from benchmarks.table import read_csv
+
+README = machine.ROOT / "README.md"
+BEGIN = "<!-- written by `python -m benchmarks.readme` up to the next such line -->"
+END = "<!-- until here -->"
+
+
+def main() -> None:
+    """Writes them."""
+    write_readme()
+    print(f"{README.name}: tables written")
+
+
+def write_readme(readme: Path = README, results: Path = LATEST) -> None:
+    """Puts the tables between the two marks of the README."""
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+def with_tables(text: str, results: Path) -> str:
+    """The README's text with what these results say between its marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, mark, after = rest.partition(END)
+    if not mark:
+        raise ValueError(f"the README has no place for the tables: {BEGIN} and, later, {END}")
+    return f"{before}{BEGIN}\n\n{section(results)}\n\n{END}{after}"
+
+
+def section(results: Path) -> str:
+    """Learners beside those of other libraries, steps of environments beside theirs, bounds that are missed."""
+    lessons = read_rows(results / f"{LEARNING}.csv", Lesson)
+    rates = read_rows(results / f"{STEPPING}.csv", Rate)
+    figures = [figure for path in sorted(results.glob("*.csv")) if is_figures(path) for figure in read_csv(path)]
+    seeds = max(one.seeds for one in lessons)
+    return "\n\n".join(
+        [
+            "PatternEcho until 95 % of the answers are right, computed exactly: medians of one run on one machine, "
+            f"{seeds} seeds. Steps and CPU time beside the first row: above 1 x that one needs less.",
+            learners_table(lessons),
+            best(lessons),
+            "Stepping environments at random, in million steps per CPU second of one thread:",
+            stepping_table(rates),
+            bounds(figures),
+        ]
+    )
+
+
+def is_figures(path: Path) -> bool:
+    """Whether a CSV file is one of figures, which have bounds."""
+    return path.read_text(encoding="utf-8").startswith("name,value,unit,bound,")
+
+
+def learners_table(lessons: Sequence[Lesson]) -> str:
+    """One row for each learner that took part."""
+    rows = [("learner", "steps to 95 %", "CPU s", "steps", "CPU time"), ("---",) * 5]
+    for one in lessons:
+        if one.steps is not None and one.seconds is not None:
+            ratios = [against_our_default(one, ratio) for ratio in (one.steps_ratio, one.seconds_ratio)]
+            rows.append((emphasised(one), f"{one.steps:,.0f}", f"{one.seconds:.3g}", *ratios))
+    return table(rows)
+
+
+def stepping_table(rates: Sequence[Rate]) -> str:
+    """Ours beside the fastest of the others, for each number of environments."""
+    rows = [("environments", "ours", "the fastest other", "ours is"), ("---",) * 4]
+    measured = [one for one in rates if one.steps_per_second is not None]
+    for n_envs in dict.fromkeys(one.n_envs for one in measured):
+        alike = [one for one in measured if one.n_envs == n_envs]
+        ours = next(one for one in alike if one.is_ours)
+        others = [one for one in alike if one.compared_with == ours.name and not one.is_ours]
+        fastest = min(others, key=lambda one: one.ratio or 0.0)
+        rows.append(
+            (
+                f"{n_envs:,}",
+                f"{(ours.steps_per_second or 0.0) / 1e6:.3g}",
+                f"{(fastest.steps_per_second or 0.0) / 1e6:.3g}, {fastest.name}",
+                ratio_text(fastest.ratio or 0.0, "faster", "slower"),
+            )
+        )
+    return table(rows)
+
+
+def bounds(figures: Sequence[Figure]) -> str:
+    """How many of the bounds are met, and which are not."""
+    bounded = [figure for figure in figures if figure.bound is not None]
+    missed = [figure for figure in bounded if figure.verdict != "met"]
+    told = f"{len(bounded) - len(missed)} of {len(bounded)} figures meet the bounds that were set for them"
+    lines = [f"- {figure.name}: {figure.verdict}" for figure in missed]
+    return f"{told}." if not missed else f"{told}; not yet:\n\n" + "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import csv
+import importlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LATEST = ROOT / "benchmarks" / "results" / "latest"
+README = ROOT / "README.md"
+
+
+@pytest.fixture
+def readme(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("benchmarks.readme")
+
+
+def test_the_readme_shows_what_the_committed_results_say(readme: Any) -> None:
+    text = README.read_text(encoding="utf-8")
+    assert readme.with_tables(text, LATEST) == text, "run `python -m benchmarks.readme`"
+
+
+def test_other_results_give_another_readme(readme: Any, tmp_path: Path) -> None:
+    shutil.copytree(LATEST, tmp_path / "latest")
+    learning = tmp_path / "latest" / "peers_learning.csv"
+    rows = learning.read_text(encoding="utf-8").splitlines()
+    learning.write_text("\n".join(rows[:-1]) + "\n", encoding="utf-8")
+    own = tmp_path / "README.md"
+    shutil.copy(README, own)
+    readme.write_readme(own, tmp_path / "latest")
+    last = next(csv.reader(rows[-1:]))[0]
+    assert f"| {last} |" in README.read_text(encoding="utf-8")
+    assert f"| {last} |" not in own.read_text(encoding="utf-8")
+    assert own.read_text(encoding="utf-8").splitlines()[0] == "# WMIL"
+
+
+def test_where_ours_loses_the_table_says_so(readme: Any) -> None:
+    lesson = importlib.import_module("benchmarks.peers.comparison").Lesson
+    ours = lesson("ours", "project", True, 3, 3, "{}", steps=100.0, seconds=0.2)
+    quicker = lesson("theirs", "sb3", False, 3, 3, "{}", steps=200.0, seconds=0.1, steps_ratio=2.0, seconds_ratio=0.5)
+    rows = readme.learners_table([ours, quicker]).splitlines()
+    assert rows[2] == "| **ours** | 100 | 0.2 |  |  |"
+    assert rows[3] == "| theirs | 200 | 0.1 | 2 x | 0.5 x (**ours loses**) |"
+
+
+def test_a_bound_that_is_missed_is_named(readme: Any) -> None:
+    figure = importlib.import_module("benchmarks.figure").Figure
+    told = readme.bounds([figure("quick", 5.0, "us", 6.0), figure("slow", 9.0, "us", 6.0), figure("free", 9.0, "us")])
+    assert told.startswith("1 of 2 figures meet")
+    assert told.endswith("- slow: missed by 50.0%")
+
+
+def test_a_readme_without_a_place_for_the_tables_is_refused(readme: Any) -> None:
+    with pytest.raises(ValueError, match="no place for the tables"):
+        readme.with_tables("# WMIL\n", LATEST)
