@@ -87,18 +87,21 @@ class Questions:
                 f"a language model can be asked about a task whose arguments are plain data (JSON), not {task!r}"
             ) from None
 
-    def about(self, state: Row, actions: Sequence[int], states: States) -> list[Question]:
+    def about(self, state: Row, actions: Sequence[int], states: States | None) -> list[Question]:
         """All that is asked of the model about these actions in a state (n_attributes,).
 
         Args:
             state: the state.
             actions: asked about together, one of the `groups`.
-            states: (n, n_attributes) those that there are.
+            states: (n, n_attributes) those that there are; None will do where it `asks_transitions` of nobody.
         """
         asked = []
         if self.asks_judgements:
             asked = [self.judge(state, actions, sample) for sample in range(self.settings.samples)]
-        return [*asked, self.transition(state, actions, states)] if self.asks_transitions else asked
+        if self.asks_transitions:
+            assert states is not None
+            asked.append(self.transition(state, actions, states))
+        return asked
 
     def judge(self, state: Row, actions: Sequence[int], sample: int = 0) -> Question:
         """How good these actions are in a state (n_attributes,)."""
