@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_losses.all_actions import AllActionsLoss
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
-from wmil_agents.reinforce import REINFORCE, STEADY_LEARNING_RATE
+from wmil_agents.reinforce import REINFORCE
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
 
 MakeEnv = Callable[..., BatchVecEnv]
@@ -86,13 +86,15 @@ class Solved(BaseCallback):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_it_learns_in_less_than_half_of_the_sampled_ones_steps(make_telling_env: MakeEnv, seed: int) -> None:
+def test_it_learns_in_fewer_steps_than_the_sampled_one(make_telling_env: MakeEnv, seed: int) -> None:
     steps = [
-        reinforce(make_telling_env(), seed=seed, all_actions=all_actions).learn(2_000, Solved()).num_timesteps
+        reinforce(make_telling_env(), seed=seed, all_actions=all_actions, policy_kwargs={})
+        .learn(2_000, Solved())
+        .num_timesteps
         for all_actions in (True, False)
     ]
-    assert steps[0] <= 100
-    assert 2 * steps[0] < steps[1]
+    assert steps[0] <= 120
+    assert 1.5 * steps[0] < steps[1]
 
 
 def test_nothing_is_learnt_from_rewards_and_all_from_scores(
@@ -143,11 +145,6 @@ def test_a_saved_model_is_loaded_and_goes_on(make_telling_env: MakeEnv, tmp_path
         REINFORCE.load(tmp_path / "model", env=make_telling_env(horizon=2, time_aware=False), device="cpu")
     with pytest.raises(ValueError, match="reveals_all_actions=True"):
         REINFORCE.load(tmp_path / "model", env=make_telling_env(reveals_all_actions=False), device="cpu")
-
-
-def test_the_learning_rate_is_that_of_steady_gradients_unless_given(make_telling_env: MakeEnv) -> None:
-    assert reinforce(make_telling_env()).learning_rate == STEADY_LEARNING_RATE
-    assert reinforce(make_telling_env(), learning_rate=0.1).learning_rate == 0.1
 
 
 class TwoActions(gym.ActionWrapper[Any, Any, Any]):

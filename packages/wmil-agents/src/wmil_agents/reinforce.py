@@ -32,8 +32,8 @@ from wmil_agents.vec_env.infos import StepInfos
 DEFAULT_N_STEPS = 1_000
 """Steps per rollout and environment where an environment says neither its horizon nor its time limit."""
 LEARNING_RATE = 0.7
-STEADY_LEARNING_RATE = 2.0
-"""Where event replay or the scores of all actions steady the gradient, steps may be longer."""
+EVENT_REPLAY_LEARNING_RATE = 2.0
+"""What is remembered steadies the gradient, so steps may be longer."""
 
 
 class REINFORCE(A2C):
@@ -53,7 +53,7 @@ class REINFORCE(A2C):
         policy: `"TransformerPolicy"`, another alias of A2C's, or a class.
         env: A `VecEnv`, a Gymnasium environment or an id.
         learning_rate: Of SGD; a number or a schedule of the progress remaining; `LEARNING_RATE` if None, with event
-            replay or all actions `STEADY_LEARNING_RATE`.
+            replay `EVENT_REPLAY_LEARNING_RATE`.
         n_steps: Steps per environment and rollout; the environment's `horizon` if None, else its time limit, else
             `DEFAULT_N_STEPS`.
         gamma: Discount within an episode.
@@ -123,8 +123,7 @@ class REINFORCE(A2C):
         if all_actions and EventReplay.of(event_replay):
             raise ValueError("all_actions=True knows every action's score, so event_replay adds nothing: leave it out")
         if learning_rate is None:
-            is_steady = all_actions or EventReplay.of(event_replay) is not None
-            learning_rate = STEADY_LEARNING_RATE if is_steady else LEARNING_RATE
+            learning_rate = EVENT_REPLAY_LEARNING_RATE if EventReplay.of(event_replay) else LEARNING_RATE
         running_mean = RunningMean(baseline_momentum)
         buffer_kwargs: dict[str, Any] = {
             "baseline": baseline,
