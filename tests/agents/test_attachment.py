@@ -223,7 +223,7 @@ def test_the_norm_of_the_weighted_gradient_is_logged_on_demand(make_model: MakeM
 
 
 def test_the_norm_is_that_of_the_policys_own_gradient(make_env: MakeEnv) -> None:
-    still = {"learning_rate": 0.0, "max_grad_norm": 1e9, "policy_kwargs": SMALL}
+    still = {"learning_rate": 0.0, "max_grad_norm": 1e9, "policy_kwargs": dict(SMALL)}
     world_model = WorldModelLoss(scale=SCALE, n_replayed=0, log_grad_norm=True)
     model = attach(a2c(make_env(), **still), [world_model])
     model.learn(1)
