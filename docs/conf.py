@@ -8,6 +8,7 @@ sys.path.insert(0, str(HERE))
 
 from api_page import write_api_page  # noqa: E402  (found beside this file)
 from environment_pages import write_environment_pages  # noqa: E402  (found beside this file)
+from layers_table import write_layers_table  # noqa: E402  (found beside this file)
 
 from wmil_envs._version import __version__  # noqa: E402
 
@@ -22,7 +23,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build", "tables"]
+exclude_patterns = ["_build", "tables", "generated/layers.md"]
 default_role = "code"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
@@ -35,7 +36,10 @@ napoleon_numpy_docstring = False
 
 html_theme = "furo"
 html_title = f"WMIL {version}"
+html_static_path = ["static"]
+html_css_files = ["narrow.css"]
 html_theme_options = {"navigation_with_keys": True}
 
 write_environment_pages(HERE / "environments" / "generated")
+write_layers_table(HERE / "generated" / "layers.md")
 write_api_page(HERE / "generated" / "api.md")

@@ -63,9 +63,9 @@ the best prediction that looks at nothing.
 
 {floor_table(world)}
 
-## Arguments
+## The task's arguments and their defaults
 
-Those of every symbolic environment, described under [Environments](../index.md), and the task's own:
+Besides those of every symbolic environment, which are described under [Environments](../index.md):
 
 {argument_table(world)}
 """

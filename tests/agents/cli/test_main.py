@@ -269,3 +269,9 @@ def test_tables_fit_a_terminal_of_80_columns_uncut(finished: Path, words: list[s
     assert len(figures) >= 10 - 3 * ("PatternEcho" in words[-1])
     for line in figures:
         assert not re.search(r"\d\.\s", line), "a figure was folded"
+
+
+def test_a_column_that_never_changes_is_not_called_unpredictable() -> None:
+    _, said, _ = wmil("envs", "Conditional")
+    assert "always the same" in said
+    assert "not predictable" not in said

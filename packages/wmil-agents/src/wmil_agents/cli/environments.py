@@ -12,6 +12,7 @@ from wmil_agents.cli.console import console, figure, table
 from wmil_agents.evaluation.quantity import quantity_text
 from wmil_agents.runs.input_error import InputError, nearest
 from wmil_envs.oracle import Oracle
+from wmil_envs.outcomes import MIN_PREDICTABLE
 from wmil_envs.registration import ROWS
 
 _FIGURES = ("random_success", "random_return", "memoryless_return", "optimal_return")
@@ -96,4 +97,7 @@ def _oracle_figures(oracle: Oracle) -> list[str]:
 
 def _prediction(oracle: Oracle, name: str) -> list[str]:
     figures = [figure(float(errors[name])) for errors in (oracle.world_model_floor, oracle.world_model_mean_error)]
-    return [*figures, "" if oracle.is_predictable(name) else "not predictable"]
+    if oracle.is_predictable(name):
+        return [*figures, ""]
+    is_constant = float(oracle.world_model_mean_error[name]) < MIN_PREDICTABLE
+    return [*figures, "always the same" if is_constant else "not predictable"]
