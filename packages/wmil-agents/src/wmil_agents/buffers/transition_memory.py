@@ -39,13 +39,13 @@ class TransitionMemory:
     def add(self, observations: Arrays, actions: NDArray[Any], next_observations: Arrays) -> None:
         """Remembers a batch of steps, one per row."""
         batch = {"actions": actions, **_flat("observations", observations)}
-        known = [np.ascontiguousarray(rows) for rows in batch.values()]
+        keys = _keys(list(batch.values()))
         batch |= _flat("next_observations", next_observations)
         if not self._columns:
             self._columns = {
                 name: np.zeros((self.capacity, *rows.shape[1:]), dtype=rows.dtype) for name, rows in batch.items()
             }
-        rows = [self._row(b"".join(part[index].tobytes() for part in known)) for index in range(len(actions))]
+        rows = [self._row(key) for key in keys]
         for name, column in self._columns.items():
             column[rows] = batch[name]
 
@@ -70,8 +70,8 @@ class TransitionMemory:
         for name, rows in columns.items():
             self._columns[name] = np.zeros((self.capacity, *rows.shape[1:]), dtype=rows.dtype)
             self._columns[name][:n_rows] = rows
-        known = [column for name, column in self._columns.items() if not name.startswith("next_")]
-        self._key_at = [b"".join(column[row].tobytes() for column in known) for row in range(n_rows)]
+        known = [column[:n_rows] for name, column in self._columns.items() if not name.startswith("next_")]
+        self._key_at = _keys(known) if known else []
         self._row_of = {key: row for row, key in enumerate(self._key_at)}
         self._next_row = int(state["next_row"])
         self._rng.bit_generator.state = state["generator"]
@@ -90,6 +90,15 @@ class TransitionMemory:
         self._row_of[key] = row
         self._next_row = (row + 1) % self.capacity
         return row
+
+
+def _keys(columns: list[NDArray[Any]]) -> list[bytes]:
+    """The bytes of each row, of one column after another."""
+    parts = [np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8) for rows in columns]
+    together = np.concatenate(parts, axis=1)
+    rows: Any = together.view(np.dtype((np.void, together.shape[1]))).ravel()
+    keys: list[bytes] = rows.tolist()
+    return keys
 
 
 def _flat(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
