@@ -22,6 +22,7 @@ from wmil_agents.buffers.transition_memory import TransitionMemory
 from wmil_agents.mixin import mixed
 from wmil_agents.off_policy_attachment import attach_off_policy
 from wmil_agents.vec_env.next_observation_recorder import NextObservationRecorder
+from wmil_agents.vec_env.unjudged import accept_unjudged
 
 ON_POLICY = (A2C, PPO)
 OFF_POLICY = (DQN, SAC, TD3)
@@ -103,9 +104,14 @@ class AttachedAlgorithm(OnPolicyAlgorithm):
         _record(self)
 
     def train(self) -> None:
-        """As ever; then logs the auxiliary losses."""
-        policy = self.policy
+        """As ever, if there is a step that somebody judged; then logs the auxiliary losses."""
+        policy, buffer = self.policy, self.rollout_buffer
         assert isinstance(policy, AttachedPolicy)
+        assert isinstance(buffer, NextObservations)
+        if buffer.unjudged is not None:
+            self.logger.record("train/unjudged_share", float(buffer.unjudged.mean()))
+            if buffer.unjudged.all():
+                return
         policy.start_update(self._current_progress_remaining)
         super().train()
         for name, value in policy.update_metrics().items():
@@ -151,3 +157,5 @@ def _record(model: OnPolicyAlgorithm) -> None:
         assert isinstance(model.policy, AttachedPolicy)
         model.env.asks_action_scores = any(loss.asks_action_scores for loss in model.policy.auxiliary_losses)
         buffer.recorder = model.env
+        if not hasattr(buffer, "hidden_states_pi"):  # sequences cannot do without a step
+            accept_unjudged(model.env)

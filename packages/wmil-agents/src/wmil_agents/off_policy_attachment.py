@@ -13,8 +13,10 @@ from stable_baselines3.common.type_aliases import GymEnv
 from wmil_agents.attached_critic import AttachedCriticPolicy
 from wmil_agents.auxiliary_heads import add_heads
 from wmil_agents.auxiliary_loss import AuxiliaryLoss
+from wmil_agents.buffers.judged_replay import JudgedReplay
 from wmil_agents.buffers.next_observation_buffer import Minibatch
 from wmil_agents.mixin import mixed
+from wmil_agents.vec_env.unjudged import accept_unjudged
 
 Model = TypeVar("Model", bound=OffPolicyAlgorithm)
 
@@ -28,6 +30,7 @@ class AttachedOffPolicyAlgorithm(OffPolicyAlgorithm):
         for loss in self.policy.auxiliary_losses:
             loss.check_env(self._wrap_env(env))
         super().set_env(env, force_reset)
+        _leave_out_unjudged(self)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
         """As ever; then logs the auxiliary losses."""
@@ -56,7 +59,22 @@ def attach_off_policy(model: Model, losses: Sequence[AuxiliaryLoss] | None = Non
     policy.is_connected = True
     plain_class: Any = type(model)
     model.__class__ = mixed(AttachedOffPolicyAlgorithm, plain_class, "Attached")
+    _leave_out_unjudged(model)
     return model
+
+
+def _leave_out_unjudged(model: OffPolicyAlgorithm) -> None:
+    """Where steps can be unjudged, has the replay buffer leave them out."""
+    if model.env is None or not accept_unjudged(model.env):
+        return
+    buffer: Any = model.replay_buffer
+    if buffer.optimize_memory_usage:
+        raise ValueError(
+            "with optimize_memory_usage=True a transition that nobody judged cannot be left out: leave it False, or "
+            "choose another on_error than 'mask'"
+        )
+    plain_class: Any = type(buffer)
+    buffer.__class__ = mixed(JudgedReplay, plain_class, "Judged")
 
 
 def _check(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:

@@ -28,6 +28,7 @@ from wmil_agents.policies.distinct_observations import is_small
 from wmil_agents.policies.event_replay_policy import EventReplayPolicy
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.vec_env.infos import StepInfos
+from wmil_agents.vec_env.unjudged import accept_unjudged, unjudged_rows
 
 DEFAULT_N_STEPS = 1_000
 """Steps per rollout and environment where an environment says neither its horizon nor its time limit."""
@@ -40,8 +41,9 @@ class REINFORCE(A2C):
     """Monte-Carlo policy gradient (Williams, 1992) in Stable-Baselines3's `A2C`: its `learn`, `train`, logs and files.
 
     One update per rollout, on L = -mean over steps of (G_t - b) log pi(a_t | s_t), with G_t the reward-to-go within the
-    episode. Steps whose episode has not ended by the end of the rollout are left out. An episode cut by an outer time
-    limit counts as ended (with `baseline="learned"` its last value is added, as in A2C).
+    episode. Steps whose episode has not ended by the end of the rollout are left out, and so is an episode that an
+    answer without a verdict cut off. One cut by an outer time limit counts as ended (with `baseline="learned"` its last
+    value is added, as in A2C).
 
     The defaults are what learns PatternEcho in the fewest steps, with 8 environments: plain SGD, because the size of
     the gradient says "a reward came" and Adam divides it out, a large step and a tight clip of the gradient's norm.
@@ -202,13 +204,18 @@ class REINFORCE(A2C):
 
     def _update_info_buffer(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None = None) -> None:
         """As A2C's; from the arrays where there are some, and only the episodes that the buffers have room for."""
+        unjudged = unjudged_rows(infos)
+        if unjudged is not None:
+            assert isinstance(self.rollout_buffer, MonteCarloBuffer)
+            self.rollout_buffer.leave_out(unjudged)
         arrays = getattr(infos, "arrays", infos)
         if not isinstance(arrays, StepInfos):
             super()._update_info_buffer(infos, dones)
             return
         assert self.ep_info_buffer is not None
         assert self.ep_success_buffer is not None
-        ended = np.flatnonzero(arrays.done)[-self._stats_window_size :]
+        done = arrays.done if unjudged is None else arrays.done & ~unjudged
+        ended = np.flatnonzero(done)[-self._stats_window_size :]
         if not len(ended):
             return
         returns, lengths = arrays.episode_returns[ended].round(6).tolist(), arrays.episode_lengths[ended].tolist()
@@ -216,7 +223,7 @@ class REINFORCE(A2C):
             self.ep_info_buffer.append({"r": episode_return, "l": length, "t": arrays.seconds})
         success = arrays.success
         if success is not None:
-            told = np.flatnonzero(arrays.done & arrays.success_is_told)[-self._stats_window_size :]
+            told = np.flatnonzero(done & arrays.success_is_told)[-self._stats_window_size :]
             self.ep_success_buffer.extend(success[told].tolist())
 
     def train(self) -> None:
@@ -247,6 +254,8 @@ class REINFORCE(A2C):
         progress_bar: bool = False,
     ) -> Self:
         """As A2C's."""
+        if self.env is not None:
+            accept_unjudged(self.env)
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:

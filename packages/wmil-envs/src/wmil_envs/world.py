@@ -223,6 +223,11 @@ class InWorld:
         """Steps in an episode."""
         return self.world.horizon
 
+    @property
+    def may_leave_unjudged(self) -> bool:
+        """Whether the parent may give no verdict, which cuts the episode off."""
+        return self.world.may_leave_unjudged
+
     def accept_unjudged(self) -> None:
         """Say that the steps which nobody judged are left out of what is learnt; see `World.check_unjudged`."""
         self.world.accepts_unjudged = True

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.vec_env import VecNormalize
 
+from wmil_agents.buffers.judged_replay import JudgedReplay, rows_of
 from wmil_agents.buffers.replay_buffer_state import (
     check_replay_buffer_state,
     load_replay_buffer_state,
     replay_buffer_state,
 )
+from wmil_agents.vec_env.unjudged import unjudged_rows
 
 
-class EventReplayBuffer(ReplayBuffer):
+class EventReplayBuffer(JudgedReplay):
     """`ReplayBuffer` with a second memory of eventful transitions, from which a share of each batch is drawn.
 
     Where rewards are rare, most of a uniform batch teaches nothing, and the few transitions that would are soon
@@ -81,9 +83,14 @@ class EventReplayBuffer(ReplayBuffer):
         """Stores a step of every environment, and each eventful one among the events as well."""
         super().add(obs, next_obs, action, reward, done, infos)
         eventful = (reward > self.rewarded_above) | (reward < self.failed_below)
+        unjudged = unjudged_rows(infos)
+        if unjudged is not None:
+            eventful &= ~unjudged
         for index in np.flatnonzero(eventful).tolist():
             row = slice(index, index + 1)
-            self.events.add(_rows(obs, row), _rows(next_obs, row), action[row], reward[row], done[row], [infos[index]])
+            self.events.add(
+                rows_of(obs, row), rows_of(next_obs, row), action[row], reward[row], done[row], [infos[index]]
+            )
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Any:
         """A batch: `event_share` of it events, rounded down, once there are any; the rest drawn from everything."""
@@ -120,13 +127,6 @@ class EventReplayDictBuffer(EventReplayBuffer, DictReplayBuffer):
 
     def _plain_class(self) -> type[ReplayBuffer]:
         return DictReplayBuffer
-
-
-def _rows(observations: Any, rows: slice) -> Any:
-    """These rows of a batch of observations."""
-    if isinstance(observations, dict):
-        return {name: values[rows] for name, values in observations.items()}
-    return observations[rows]
 
 
 def _joined(first: Any, second: Any) -> Any:

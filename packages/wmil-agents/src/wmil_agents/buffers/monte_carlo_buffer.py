@@ -20,8 +20,8 @@ Baseline = Literal["running_mean", "none", "learned", "leave_one_out"]
 class MonteCarloBuffer(RolloutBuffer):
     """`RolloutBuffer` whose advantage is the reward-to-go within the episode, minus a baseline.
 
-    Steps whose episode did not end within the rollout have no return yet: their advantage is 0 and their value target
-    the value itself, so they teach nothing.
+    Steps whose episode did not end within the rollout have no return yet, and steps before an answer that nobody judged
+    never have one: their advantage is 0 and their value target the value itself, so they teach nothing.
 
     Args:
         *args: Those of the rollout buffer.
@@ -54,10 +54,25 @@ class MonteCarloBuffer(RolloutBuffer):
         self.complete_share = 0.0
         super().__init__(*args, **kwargs)
 
+    def reset(self) -> None:
+        """Empties the buffer."""
+        super().reset()
+        self.unjudged: NDArray[np.bool_] | None = None
+        """(T, n_envs) which steps nobody judged; None for none."""
+
+    def leave_out(self, rows: NDArray[np.bool_]) -> None:
+        """Says in which environments (n_envs,) nobody judged the step that is added next."""
+        if self.unjudged is None:
+            self.unjudged = np.zeros((self.buffer_size, self.n_envs), dtype=np.bool_)
+        self.unjudged[self.pos] = rows
+
     def compute_returns_and_advantage(self, last_values: Tensor, dones: NDArray[np.bool_]) -> None:
         """Fills `returns` and `advantages`; `dones` says where the last step ended an episode."""
         ends = np.concatenate([self.episode_starts[1:] != 0, dones[None].astype(bool)])
         returns, complete = rewards_to_go(self.rewards, ends, self.gamma)
+        if self.unjudged is not None:
+            n_unjudged, _ = rewards_to_go(self.unjudged.astype(np.float32), ends, discount=1.0)
+            complete &= n_unjudged == 0.0
         self.complete_share = float(complete.mean())
         if self.events is not None:
             observations: Any = self.observations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,11 @@ class Minibatch:
 
 
 class NextObservations(RolloutBuffer):
-    """Mixin for a rollout buffer: `add` takes the next observations from a recorder, minibatches carry theirs along."""
+    """Mixin for a rollout buffer: `add` takes the next observations from a recorder, minibatches carry theirs along.
+
+    Steps that nobody judged are in no minibatch, and for the steps before them the episode was cut off there: their
+    returns end with the value of the state in which that answer was given.
+    """
 
     recorder: NextObservationRecorder | None = None
     minibatch: Minibatch | None = None
@@ -73,6 +77,8 @@ class NextObservations(RolloutBuffer):
             else np.zeros_like(observations)
         )
         self.action_scores: NDArray[np.float32] | None = None
+        self.unjudged: NDArray[np.bool_] | None = None
+        """(T, n_envs) which steps nobody judged; None for none."""
         self._is_flat = False
 
     def add(self, *args: Any, **kwargs: Any) -> None:
@@ -97,9 +103,28 @@ class NextObservations(RolloutBuffer):
             if self.action_scores is None:
                 self.action_scores = np.zeros((self.buffer_size, *scores.shape), dtype=np.float32)
             self.action_scores[step] = scores
+        unjudged = self.recorder.unjudged
+        if unjudged is not None:
+            if self.unjudged is None:
+                self.unjudged = np.zeros((self.buffer_size, self.n_envs), dtype=np.bool_)
+            self.unjudged[step] = unjudged
         if self.minibatch is not None and self.minibatch.memory is not None:
-            at_step = [_map(lambda rows: rows[step], arrays) for arrays in (self.observations, self.next_observations)]
-            self.minibatch.memory.add(at_step[0], self.actions[step], at_step[1])
+            judged = slice(None) if unjudged is None else ~unjudged
+            both = (self.observations, self.next_observations)
+            at_step = [_map(lambda rows: rows[step][judged], arrays) for arrays in both]
+            self.minibatch.memory.add(at_step[0], self.actions[step][judged], at_step[1])
+
+    def compute_returns_and_advantage(self, *args: Any, **kwargs: Any) -> None:
+        """As ever, with nothing gained or lost by an answer that nobody judged."""
+        if self.unjudged is not None:
+            self.rewards[self.unjudged] = self.values[self.unjudged]
+        super().compute_returns_and_advantage(*args, **kwargs)
+
+    def get(self, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+        """As ever, but for minibatches of which nothing is left."""
+        for samples in super().get(*args, **kwargs):
+            if len(samples.actions):
+                yield samples
 
     def state_dict(self) -> dict[str, Any]:
         """What outlives a rollout: memory, generator, and what the buffer that this extends says does."""
@@ -123,7 +148,10 @@ class NextObservations(RolloutBuffer):
             self._n_later = self._steps_left()
             if self.action_scores is not None:
                 self.action_scores = self.swap_and_flatten(self.action_scores)
+            self._judged = None if self.unjudged is None else ~self.swap_and_flatten(self.unjudged).ravel()
             self._is_flat = True
+        if self._judged is not None:
+            batch_inds = batch_inds[self._judged[batch_inds]]
         samples = super()._get_samples(batch_inds, *args, **kwargs)
         minibatch = self.minibatch
         if minibatch is not None:

@@ -20,6 +20,7 @@ from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.evaluation.evaluate import evaluate
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.sampled import evaluation_seed
+from wmil_agents.evaluation.world_of import world_of
 from wmil_agents.extractors.history import HistoryExtractor
 from wmil_agents.extractors.transformer import TransformerExtractor
 from wmil_agents.policies.transformer_policy import TransformerPolicy
@@ -31,6 +32,7 @@ from wmil_agents.runs.schedules import with_schedules
 from wmil_agents.runs.settings import Settings
 from wmil_agents.vec_env.history import HistoryVecEnv
 from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
+from wmil_envs.llm.errors import ParentError
 
 ALGORITHMS: dict[str, type[A2C | PPO]] = {"REINFORCE": REINFORCE, "A2C": A2C, "PPO": PPO}
 
@@ -53,7 +55,13 @@ class Experiment:
     evaluation_env: VecEnv
 
     def evaluate(self, n_episodes: int | None = None, level: int | None = None, *, exact: bool = True) -> Evaluation:
-        """What the policy does now; `n_episodes` and `exact` as in `wmil_agents.evaluation.evaluate`."""
+        """What the policy does now; `n_episodes` and `exact` as in `wmil_agents.evaluation.evaluate`.
+
+        A lazy parent is not asked: what it has said in training is known here too.
+        """
+        trained, asked = world_of(self.env), world_of(self.evaluation_env)
+        if trained is not None and trained.verdicts is not None and asked is not None:
+            asked.load_verdicts(trained.verdicts.state_dict())
         return evaluate(
             self.model,
             self.evaluation_env,
@@ -95,6 +103,9 @@ def build_experiment(settings: Settings, *, evaluation_level: int | None = None)
                 asked = {name: value for name, value in asked.items() if name not in _TRAINING_ONLY}
             if evaluation_level is not None:
                 asked = {**asked, "level": evaluation_level}
+            world = world_of(env)
+            if world is not None and world.verdicts is not None:
+                asked = {**asked, "parent": world.parent}  # the same object: it has set its instances already
             evaluation_env = _make_env(settings, asked, evaluation_seed(settings.seed))
         with _as_input_error(f"the ablation {settings.ablation} is not possible"):
             if settings.ablation == "shuffled_rewards":
@@ -237,6 +248,6 @@ def _as_input_error(what: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (ValueError, TypeError, OSError, ImportError, AssertionError, gym.error.Error) as error:
+    except (ValueError, TypeError, OSError, ImportError, AssertionError, ParentError, gym.error.Error) as error:
         sentence = " ".join(str(error).split()).replace("or pass max_parameters=None", "or " + _LIFT_THE_LIMIT)
         raise InputError(f"{what}: {sentence}") from error

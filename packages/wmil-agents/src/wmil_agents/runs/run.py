@@ -24,7 +24,7 @@ from wmil_agents.runs.privilege import privilege
 from wmil_agents.runs.reward_components import RewardComponents
 from wmil_agents.runs.run_folder import METRICS, TRAIN, begin_folder, check_folder, end_folder, save_policy
 from wmil_agents.runs.settings import Settings
-from wmil_agents.runs.verdict import Verdict, judge
+from wmil_agents.runs.verdict import Verdict, fallback_refusal, judge
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ def _train(experiment: Experiment, folder: Path, progress: Callable[[Progress], 
         world_model_is_trained=world_model_scale(settings) > 0.0,
         return_threshold=return_threshold(settings),
         mark=privilege(settings),
+        refusal=fallback_refusal(world_of(experiment.env), model.num_timesteps),
     )
     end_folder(folder, experiment, verdict)
     return Result(folder, settings, tuple(history), verdict)

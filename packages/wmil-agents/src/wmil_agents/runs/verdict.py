@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from wmil_agents.evaluation.evaluation import Evaluation
@@ -32,6 +32,8 @@ from wmil_agents.evaluation.world_model_errors import WorldModelErrors
 from wmil_agents.runs.evaluation_callback import EvaluatedStep
 from wmil_envs.bank import Bank
 from wmil_envs.oracle import Estimated, Quantity, Unavailable
+from wmil_envs.parent import FALLBACK
+from wmil_envs.world import World
 
 CHANCE_QUANTILE = 0.975
 HALF = 0.5
@@ -101,6 +103,7 @@ def judge(
     world_model_is_trained: bool,
     return_threshold: float | None = None,
     mark: str = "",
+    refusal: str | None = None,
 ) -> Verdict:
     """The verdict on a run.
 
@@ -111,19 +114,37 @@ def judge(
         world_model_is_trained: whether the run trained a world model.
         return_threshold: the mean return that counts as solved; only asked for where there are no tables.
         mark: what the run was told besides the rewards of its own actions.
+        refusal: why nothing is judged; None where there is no such reason.
     """
     if bank is None and return_threshold is not None:
-        return Verdict((_return_reached(history, return_threshold),), mark)
-    above_chance = _above_chance(history[-1].evaluation, bank)
-    return Verdict(
-        (
+        criteria: tuple[Criterion, ...] = (_return_reached(history, return_threshold),)
+    else:
+        above_chance = _above_chance(history[-1].evaluation, bank)
+        criteria = (
             above_chance,
             _above_half(history, total_steps),
             _entropy_falls(history, above_chance),
             _world_model_learns(history, is_trained=world_model_is_trained),
-        ),
-        mark,
-    )
+        )
+    if refusal is not None:
+        criteria = tuple(replace(criterion, passed=None, note=refusal) for criterion in criteria)
+    return Verdict(criteria, mark)
+
+
+def fallback_refusal(world: World | None, n_steps: int) -> str | None:
+    """Why a run of so many answers says nothing about its parent; None where the parent itself judged enough of them.
+
+    Args:
+        world: the one that was trained in.
+        n_steps: answers given in it.
+    """
+    limit = None if world is None else getattr(world.parent, "max_fallback_share", None)
+    if world is None or world.verdicts is None or limit is None or n_steps == 0:
+        return None
+    share = float(world.verdicts.n_answers[FALLBACK]) / n_steps
+    if share <= limit:
+        return None
+    return f"the fallback judged {share:.1%} of the answers, and max_fallback_share allows {limit:.1%}"
 
 
 def chance_quantile(n: int, probability: float, quantile: float = CHANCE_QUANTILE) -> float:
@@ -149,6 +170,8 @@ def _return_reached(history: Sequence[EvaluatedStep], threshold: float) -> Crite
 
 def _above_chance(evaluation: Evaluation, bank: Bank | None) -> Criterion:
     value, ceiling = number(evaluation.success), number(evaluation.success_ceiling)
+    if isinstance(evaluation.success, Unavailable):
+        return Criterion("success above chance", None, None, None, ceiling, None, evaluation.success.reason)
     if evaluation.oracle is None or evaluation.level is None or bank is None:
         note = "the success of chance is known in finite worlds only"
         return Criterion("success above chance", value, None, None, ceiling, None, note)
@@ -170,7 +193,7 @@ def _above_half(history: Sequence[EvaluatedStep], total_steps: int) -> Criterion
     ceiling = number(evaluation.success_ceiling)
     if isinstance(evaluation.success, Unavailable):
         return Criterion(statement, None, HALF, floor, ceiling, None, evaluation.success.reason)
-    first = next((e.step for e in history if _lower(e.evaluation.success) > HALF), None)
+    first = next((e.step for e in history if _exceeds(e.evaluation.success, HALF)), None)
     note = "never above it" if first is None else f"first above it at step {first:,}"
     note += f"; value of step {by_then.step:,}{_interval(evaluation.success)}"
     return Criterion(
@@ -182,7 +205,8 @@ def _entropy_falls(history: Sequence[EvaluatedStep], above_chance: Criterion) ->
     start, end = history[0].evaluation.entropy, history[-1].evaluation.entropy
     ceiling = number(history[-1].evaluation.max_entropy)
     if isinstance(start, Unavailable) or isinstance(end, Unavailable):
-        return Criterion("entropy falls", None, None, 0.0, ceiling, None, "the policy does not tell its entropy")
+        reason = start.reason if isinstance(start, Unavailable) else end.reason if isinstance(end, Unavailable) else ""
+        return Criterion("entropy falls", None, None, 0.0, ceiling, None, reason)
     threshold = ENTROPY_LEFT * float(start)
     falls = _upper(end) <= threshold
     note = f"from {figure_text(float(start))}{_interval(end)}"
@@ -204,7 +228,10 @@ def _world_model_learns(history: Sequence[EvaluatedStep], *, is_trained: bool) -
         note = "nothing in this world can be predicted"
         return Criterion(statement, errors.error, None, errors.floor, errors.mean_error, None, note)
     threshold = errors.mean_error - WORLD_MODEL_SKILL * (errors.mean_error - errors.floor)
-    passed = is_trained and errors.error <= threshold and errors.error < start.mean.error
+    # What a lazy parent decides has no error before it has judged.
+    in_both = [name for name in end.attributes if name in start.attributes]
+    error_then, error_now = (sum(one.attributes[name].error for name in in_both) for one in (start, end))
+    passed = is_trained and errors.error <= threshold and error_now < error_then
     by_attribute = ", ".join(
         f"{name} {'not predictable' if error.skill is None else f'{error.skill:.2f}'}"
         for name, error in end.attributes.items()
@@ -221,6 +248,10 @@ def _interval(quantity: Quantity) -> str:
     if not isinstance(quantity, Estimated):
         return ""
     return f"; 95 % interval {interval_text(quantity)} over {quantity.n} episodes"
+
+
+def _exceeds(quantity: Quantity, threshold: float) -> bool:
+    return not isinstance(quantity, Unavailable) and _lower(quantity) > threshold
 
 
 def _lower(quantity: Quantity) -> float:

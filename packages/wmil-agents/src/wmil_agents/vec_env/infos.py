@@ -92,6 +92,15 @@ class StepInfos(Sequence[dict[str, Any]]):
             return np.zeros(len(self), dtype=np.bool_)
         return np.ones(len(self), dtype=np.bool_) if told[1] is None else told[1]
 
+    @property
+    def unjudged(self) -> NDArray[np.bool_] | None:
+        """Where the parent gave no verdict, which cut the episode off; None for nowhere."""
+        words = self._info.get("parent_source")
+        if words is None or not np.count_nonzero(self.truncated):
+            return None
+        unjudged: NDArray[np.bool_] = (words == "unjudged") & self.truncated
+        return unjudged if unjudged.any() else None
+
     def __len__(self) -> int:
         return len(self.done)
 

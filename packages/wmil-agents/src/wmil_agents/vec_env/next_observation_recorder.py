@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from wmil_agents.vec_env.unjudged import unjudged_rows
 from wmil_agents.vec_env.vec_env_state import load_vec_env_state, vec_env_state
 
 
@@ -27,6 +28,8 @@ class NextObservationRecorder(VecEnvWrapper):
         """Whether to ask before each step what the parent says of every action."""
         self.action_scores: NDArray[np.float64] | None = None
         """The answer (n_envs, n_actions)."""
+        self.unjudged: NDArray[np.bool_] | None = None
+        """(n_envs,) where the last step has no verdict; None for nowhere."""
         # A wrapper such as VecNormalize rewrites the terminal observations inside the dicts, not in the batch.
         inner = venv
         while isinstance(inner, VecMonitor):
@@ -49,8 +52,9 @@ class NextObservationRecorder(VecEnvWrapper):
     def step_wait(self) -> VecEnvStepReturn:
         """The wrapped environment's step, unchanged."""
         obs, rewards, dones, infos = self.venv.step_wait()
-        self.next_observations = obs
+        self.next_observations, self.unjudged = obs, None
         if dones.any():
+            self.unjudged = unjudged_rows(infos)
             final = getattr(infos, "final_observations", None) if self._reads_batches else None
             self.next_observations = _with_final_dicts(obs, dones, infos) if final is None else _with(obs, dones, final)
         return obs, rewards, dones, infos

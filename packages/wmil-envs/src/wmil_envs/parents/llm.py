@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
@@ -42,15 +42,14 @@ class LLMParent:
 
     def __init__(self, task: Task, settings: LLMSettings) -> None:
         self.task, self.settings = task, settings
-        self.sets_following = "transition" in settings.duties and task.horizon > 1 and task.dynamics != "fresh"
-        """After the last answer, or where a new task is set, nobody has to be asked what follows."""
-        self._judges = "judge" in settings.duties
+        self._questions = Questions(task, settings)
+        self.sets_following = self._questions.asks_transitions
+        self._judges = self._questions.asks_judgements
         self.judges_consistency = self._judges and settings.judges_consistency
         self.asks_whole_instances = settings.ask_by == "instance"
         self.may_leave_unjudged = settings.on_error == "mask" and (self._judges or self.sets_following)
         self.source_counts: dict[str, int] = dict.fromkeys(SOURCES, 0)
         """How many verdicts were given of each source; those of the fallback each time anew."""
-        self._questions = Questions(task, settings)
         self._levels: dict[int, States] = {}
         self._asker: Asker | None = None
 
@@ -61,6 +60,11 @@ class LLMParent:
             store = Store(self.settings.store)
             self._asker = Asker(self.settings, self._questions, store, Budget(self.settings.budget, store))
         return self._asker
+
+    @property
+    def max_fallback_share(self) -> float:
+        """The share of answers judged by the fallback above which a run is not judged."""
+        return self.settings.max_fallback_share
 
     def instances(self, level: int) -> States:
         """The states that the model chose; asked at the first call.
@@ -134,21 +138,16 @@ class LLMParent:
             situations = [(state, everything) for state in dict.fromkeys(state for state, _ in pairs)]
         else:
             situations = [(state, (action,)) for state, action in dict.fromkeys(pairs)]
-        asked = [list(self._about(state, actions)) for state, actions in situations]
+        states = self._everything if self.sets_following else None
+        asked = [
+            self._questions.about(np.array(state, dtype=np.int32), actions, states) for state, actions in situations
+        ]
         questions = [question for several in asked for question in several]
         replies = iter(self.asker.answers(questions) if questions else ())
         told: dict[tuple[State, int], _Told] = {}
         for (state, actions), several in zip(situations, asked, strict=True):
             told |= self._read(state, actions, several, list(islice(replies, len(several))))
         return told
-
-    def _about(self, state: State, actions: Sequence[int]) -> Iterator[Question]:
-        row = np.array(state, dtype=np.int32)
-        if self._judges:
-            for sample in range(self.settings.samples):
-                yield self._questions.judge(row, actions, sample)
-        if self.sets_following:
-            yield self._questions.transition(row, actions, self._everything)
 
     def _read(
         self, state: State, actions: Sequence[int], questions: Sequence[Question], replies: Sequence[Any]
