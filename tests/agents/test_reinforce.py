@@ -13,15 +13,16 @@ from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 from stable_baselines3 import A2C
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
-from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.buffers.monte_carlo_buffer import MonteCarloBuffer
+from wmil_agents.evaluation.evaluate import evaluate
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.reinforce import DEFAULT_N_STEPS, REINFORCE
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
+from wmil_envs.oracle import Exact
 
 MakeEnv = Callable[..., BatchVecEnv]
 SMALL: dict[str, Any] = {"policy_kwargs": {"features_extractor_kwargs": {"width": 16}}}
@@ -120,9 +121,10 @@ def test_other_baselines_learn_too(make_env: MakeEnv, baseline: str) -> None:
 def test_a_longer_horizon_is_learnt_from_whole_episodes(make_env: MakeEnv) -> None:
     model = reinforce(make_env(horizon=3, dynamics="fresh"))
     assert model.n_steps == 3
-    model.learn(6_000)
-    mean, _ = evaluate_policy(model, make_env(horizon=3, dynamics="fresh"), 80)
-    assert mean > 2.5
+    model.learn(12_000)
+    exact = evaluate(model, make_env(horizon=3, dynamics="fresh"), n_episodes=1, seed=0)
+    assert isinstance(exact.episode_return, Exact)
+    assert exact.episode_return.value > 2.6
     assert model.logger.name_to_value["train/complete_share"] == 1.0
 
 
