@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-import wmil_envs.llm.asker
+import wmil_envs.llm.retries
 from wmil_envs.fake_llm.server import FakeLLM
 from wmil_envs.llm.asker import Answered, Asker
 from wmil_envs.llm.errors import (
@@ -94,7 +94,7 @@ MATRIX = (
 
 @pytest.fixture(autouse=True)
 def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wmil_envs.llm.asker, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(wmil_envs.llm.retries, "FIRST_PAUSE", 0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import Counter
@@ -13,32 +12,21 @@ from typing import Any, Literal, NamedTuple
 
 from wmil_envs.llm.anthropic_messages import AnthropicMessages
 from wmil_envs.llm.budget import Budget, Reservation
-from wmil_envs.llm.errors import (
-    CallFailed,
-    CircuitOpen,
-    DeadlineExceeded,
-    MalformedReply,
-    NotRecorded,
-    ProviderFault,
-    Refused,
-    Truncated,
-)
+from wmil_envs.llm.circuit import Circuit
+from wmil_envs.llm.errors import CallFailed, DeadlineExceeded, NotRecorded, ProviderFault, Refused, Truncated
 from wmil_envs.llm.openai_chat import OpenAIChat
 from wmil_envs.llm.provider import Completion, Prompt, Provider
 from wmil_envs.llm.question import Question
 from wmil_envs.llm.questions import Questions, estimated_input_tokens, fell_for
 from wmil_envs.llm.replies import parse
+from wmil_envs.llm.retries import out_of_time, pause_after
 from wmil_envs.llm.settings import LLMSettings
 from wmil_envs.llm.store import Record, Store
 
 Source = Literal["live", "cache", "replay"]
 
 _PROVIDERS = {"openai": OpenAIChat, "anthropic": AnthropicMessages}
-_MALFORMED_ATTEMPTS = 2
-"""Tries of a question whose replies are malformed: a second reply may be better, a third one rarely is."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 8.0
 _FIRST_POLL, _LONGEST_POLL = 0.02, 0.5
-_JITTER = random.SystemRandom()
 _CLAIM_MARGIN = 60.0
 """Seconds that a claim outlasts what its question should take at most."""
 
@@ -106,8 +94,7 @@ class Asker:
         self._clock, self._sleep = clock, sleep
         self._lock = threading.Lock()
         self._canary_lock = threading.Lock()
-        self._open_because = ""
-        self._failures_in_a_row = 0
+        self._circuit = Circuit(settings.model, settings.breaker)
         self._n_canaries = 0
         self._next_canary = 0
 
@@ -143,7 +130,7 @@ class Asker:
                 f"{self.store.database.path} lacks {len(missing)} of the answers, and in the mode 'replay' nobody is "
                 f"asked; the first such question: {missing[0].canonical}"
             )
-        if not self._open_because:
+        if not self._circuit.is_open:
             self.provider.prepare()
         n_threads = min(self.settings.budget.concurrency, len(missing))
         with ThreadPoolExecutor(n_threads, thread_name_prefix="wmil-asker") as pool:
@@ -160,7 +147,7 @@ class Asker:
         if self.settings.mode == "live":
             return self._live(question)
         poll = _FIRST_POLL
-        while not self._open_because:
+        while not self._circuit.is_open:
             seconds = self.settings.deadline + self.settings.attempts * self.budget.seconds_until_allowed()
             claims = self.store.claim([question], seconds + _CLAIM_MARGIN, again=self.settings.mode == "refresh")
             if claims.answered:
@@ -169,7 +156,7 @@ class Asker:
                 return self._claimed(question)
             self._sleep(poll)
             poll = min(2 * poll, _LONGEST_POLL)
-        return CircuitOpen(self._open_because)
+        return self._circuit.failure()
 
     def _claimed(self, question: Question) -> Answered | CallFailed:
         is_recorded = False
@@ -184,31 +171,20 @@ class Asker:
     def _live(self, question: Question) -> Answered | CallFailed:
         if failure := self._canary_failure():
             return failure
-        if self._open_because:
-            return CircuitOpen(self._open_because)
+        if self._circuit.is_open:
+            return self._circuit.failure()
         reply = self._reply(question, "calls")
-        with self._lock:
-            self._count(reply)
+        self._note(reply)
         if isinstance(reply, CallFailed):
             return reply
         answer = reply.answer if self.settings.mode == "live" else self._keep(question, reply).answer
         return Answered(answer, "live")
 
-    def _count(self, reply: _Reply | CallFailed) -> None:
-        if isinstance(reply, _Reply):
-            self.counts["answers"] += 1
-            self._failures_in_a_row = 0
-            return
-        self.counts["failures"] += 1
-        self._failures_in_a_row += 1
-        if self._failures_in_a_row >= self.settings.breaker:
-            self._open(
-                f"{self._failures_in_a_row} questions in a row brought no verdict, the last one because: {reply}"
-            )
-
-    def _open(self, because: str) -> None:
-        if not self._open_because:
-            self._open_because = f"nothing is sent to {self.settings.model} any more: {because}"
+    def _note(self, reply: _Reply | CallFailed) -> None:
+        failure = reply if isinstance(reply, CallFailed) else None
+        with self._lock:
+            self.counts["failures" if failure else "answers"] += 1
+        self._circuit.note(failure)
 
     def _keep(self, question: Question, reply: _Reply) -> Record:
         used = reply.completion
@@ -236,15 +212,14 @@ class Asker:
         if not self.settings.canary_every:
             return None
         with self._canary_lock:
-            if self.counts["calls"] < self._next_canary or self._open_because:
+            if self.counts["calls"] < self._next_canary or self._circuit.is_open:
                 return None
             canaries = self.questions.canaries()
             n_due = 1 if self._n_canaries else len(canaries)
             for number in range(self._n_canaries, self._n_canaries + n_due):
                 reply = self._reply(canaries[number % len(canaries)], "canaries")
                 if isinstance(reply, ProviderFault | DeadlineExceeded):
-                    with self._lock:
-                        self._count(reply)
+                    self._note(reply)
                     return reply
                 self._judge_canary(reply)
             self._n_canaries += n_due
@@ -256,7 +231,7 @@ class Asker:
         model = reply.completion.model if isinstance(reply, _Reply) else ""
         self.store.note_canary(model, fooled=is_fooled)
         if is_fooled:
-            self._open(
+            self._circuit.open(
                 "it gave marks to a wrong action because the text of the question asked for them; verdicts since the "
                 "canary before may be worth nothing"
             )
@@ -276,11 +251,11 @@ class Asker:
                 return _Reply(_answer(question, completion), completion, self._clock() - began, attempt)
             except CallFailed as error:
                 failure = error
-            pause = self._pause(failure, attempt)
-            if pause is None:
+            pause = pause_after(failure, attempt)
+            if pause is None or attempt >= self.settings.attempts:
                 return failure
             if self._clock() + pause >= deadline:
-                return self._out_of_time(failure, pause)
+                return out_of_time(failure, pause, self.settings.deadline)
             self._sleep(pause)
         raise AssertionError("attempts have no end")
 
@@ -301,28 +276,6 @@ class Asker:
             raise
         finally:
             self.budget.settle(reservation, *used)
-
-    def _pause(self, failure: CallFailed, attempt: int) -> float | None:
-        """Seconds before the next attempt, None where there is none."""
-        if attempt >= self.settings.attempts:
-            return None
-        if isinstance(failure, MalformedReply):
-            return 0.0 if attempt < _MALFORMED_ATTEMPTS else None
-        if not isinstance(failure, ProviderFault) or not failure.is_transient:
-            return None
-        if failure.retry_after is not None:
-            return failure.retry_after
-        longest = min(_FIRST_PAUSE * 2.0 ** (attempt - 1), _LONGEST_PAUSE)
-        return longest * _JITTER.uniform(0.5, 1.0)
-
-    def _out_of_time(self, failure: CallFailed, pause: float) -> CallFailed:
-        if not isinstance(failure, ProviderFault):
-            return failure
-        why = "the server asks to wait" if failure.retry_after is not None else "the next attempt would be in"
-        message = (
-            f"{failure.message}; {why} {pause:.3g} s, which the deadline of {self.settings.deadline:.3g} s forbids"
-        )
-        return ProviderFault(message, failure.status, failure.retry_after, failure.is_transient)
 
 
 def _answer(question: Question, completion: Completion) -> dict[str, Any]:
