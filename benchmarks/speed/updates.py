@@ -28,14 +28,19 @@ PPO_ENVS, REINFORCE_ENVS, DISTINCT_ENVS = 64, 1024, 4096
 PPO_STEPS = PPO_ENVS * PPO_SETTINGS["n_steps"]
 REINFORCE_STEPS, DISTINCT_STEPS = 8 * REINFORCE_ENVS, 64 * DISTINCT_ENVS
 """Steps of one timed call of `learn()`."""
+ROLLOUT_STEPS = 1, 16
+"""Steps per environment and update where distinct observations are run once; how fast they teach is not asked here."""
 ENCODER = "SB3 PPO + nn.TransformerEncoder"
 OURS = "SB3 PPO + our transformer"
 WITH_WORLD_MODEL = "SB3 PPO + our transformer + world model"
 REINFORCE_NAME = "REINFORCE + our transformer, every observation run"
-DISTINCT = "REINFORCE + our transformer, each distinct observation run once"
+DISTINCT = {
+    n_steps: f"REINFORCE + our transformer, each distinct observation run once, n_steps={n_steps}"
+    for n_steps in ROLLOUT_STEPS
+}
 BOUNDS = {WITH_WORLD_MODEL: 0.32, REINFORCE_NAME: 0.5}
 """Shares of the matmul limit."""
-RATES = {DISTINCT: 1_500_000}
+RATES = {DISTINCT[max(ROLLOUT_STEPS)]: 1_500_000}
 """Steps per CPU second."""
 WORLD_MODEL_COST = 0.08
 
@@ -48,9 +53,10 @@ def measure(short: bool) -> list[Figure]:
         ENCODER: (ppo("MlpPolicy", features_extractor_class=EncoderExtractor, net_arch=[]), PPO_STEPS, PPO_ENVS),
         OURS: (ppo(TransformerPolicy), PPO_STEPS, PPO_ENVS),
         WITH_WORLD_MODEL: (with_world_model(ppo(TransformerPolicy)), PPO_STEPS, PPO_ENVS),
-        REINFORCE_NAME: (reinforce(REINFORCE_ENVS, distinct=False), REINFORCE_STEPS, REINFORCE_ENVS),
-        DISTINCT: (reinforce(DISTINCT_ENVS, distinct=True), DISTINCT_STEPS, DISTINCT_ENVS),
+        REINFORCE_NAME: (reinforce(REINFORCE_ENVS, 1, distinct=False), REINFORCE_STEPS, REINFORCE_ENVS),
     }
+    for n_rollout_steps, name in DISTINCT.items():
+        learners[name] = (reinforce(DISTINCT_ENVS, n_rollout_steps, distinct=True), DISTINCT_STEPS, DISTINCT_ENVS)
     calls: dict[str, Callable[[], object]] = {name: learning(*one[:2]) for name, one in learners.items()}
     operations = {name: matmul_operations(calls[name]) / one[1] for name, one in learners.items()}
     calls["sgemm"], sgemm_operations = sgemm()
@@ -60,7 +66,7 @@ def measure(short: bool) -> list[Figure]:
     for name, (_, n_steps, n_envs) in learners.items():
         label = f"{name}, {n_envs:,} envs, inside learn()"
         figures.append(rate_figure(label, timings[name], n_steps, RATES.get(name)))
-        if name == DISTINCT:
+        if name in DISTINCT.values():
             continue
         share = operations[name] * n_steps / timings[name].median / 1e3 / limit
         note = f"{operations[name] / 1e6:.3g} MFLOP a step, counted"
@@ -92,10 +98,11 @@ def with_world_model(model: PPO) -> PPO:
     return model
 
 
-def reinforce(n_envs: int, distinct: bool) -> REINFORCE:
+def reinforce(n_envs: int, n_steps: int, distinct: bool) -> REINFORCE:
     """Ours at its defaults but for what is said."""
     env = BatchVecEnv(gym.make_vec(ID, num_envs=n_envs), infos="lean")
-    return REINFORCE("TransformerPolicy", env, policy_kwargs={"distinct_observations": distinct}, seed=0, device="cpu")
+    policy_kwargs = {"distinct_observations": distinct}
+    return REINFORCE("TransformerPolicy", env, n_steps=n_steps, policy_kwargs=policy_kwargs, seed=0, device="cpu")
 
 
 def learning(model: BaseAlgorithm, n_steps: int) -> Callable[[], object]:
