@@ -108,11 +108,12 @@ class NextObservations(RolloutBuffer):
             if self.unjudged is None:
                 self.unjudged = np.zeros((self.buffer_size, self.n_envs), dtype=np.bool_)
             self.unjudged[step] = unjudged
-        if self.minibatch is not None and self.minibatch.memory is not None:
+        memory = None if self.minibatch is None else self.minibatch.memory
+        if memory is not None and (unjudged is None or not unjudged.all()):
             judged = slice(None) if unjudged is None else ~unjudged
             both = (self.observations, self.next_observations)
             at_step = [_map(lambda rows: rows[step][judged], arrays) for arrays in both]
-            self.minibatch.memory.add(at_step[0], self.actions[step][judged], at_step[1])
+            memory.add(at_step[0], self.actions[step][judged], at_step[1])
 
     def compute_returns_and_advantage(self, *args: Any, **kwargs: Any) -> None:
         """As ever, with nothing gained or lost by an answer that nobody judged."""
