@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -170,18 +171,28 @@ def test_this_process_is_not_gone_and_an_unknown_owner_is_never_said_to_be() -> 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_opens_its_own_connection(path: Path) -> None:
-    store = Store(path)
+def test_a_process_forked_while_threads_write_opens_its_own_connections(path: Path) -> None:
+    store, n_written = Store(path), 0
     put(store, question(0))
     context = multiprocessing.get_context("fork")
-    children = [context.Process(target=put, args=(store, question(number))) for number in (1, 2)]
-    for child in children:
-        child.start()
-        put(store, question(10 + children.index(child)))
-    for child in children:
-        child.join(30)
-    assert [child.exitcode for child in children] == [0, 0]
-    assert len(list(store.records())) == 5
+    children = [context.Process(target=put, args=(store, question(number))) for number in (1, 2, 3)]
+    is_over = threading.Event()
+
+    def write() -> int:
+        return sum(store.note_canary("m", fooled=False) is None for _ in iter(is_over.is_set, True))
+
+    with ThreadPoolExecutor(2) as threads:
+        writing = [threads.submit(write) for _ in range(2)]
+        for child in children:
+            time.sleep(0.02)
+            child.start()
+        for child in children:
+            child.join(20)
+        is_over.set()
+        n_written = sum(one.result() for one in writing)
+    assert [child.exitcode for child in children] == [0, 0, 0], "none waits for a lock that it inherited"
+    assert len(list(store.records())) == 4
+    assert store.canaries() == (n_written, 0)
 
 
 def test_a_pickled_store_is_its_path(path: Path) -> None:

@@ -12,14 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 from wmil_envs.llm.errors import StoreError
+from wmil_envs.llm.fork_gate import ForkGate
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
 
+_GATE = ForkGate()
+"""Shut while the process forks."""
 _APPLICATION = int.from_bytes(b"WMIL", "big")
 _SCHEMA = """
 CREATE TABLE records (
@@ -45,8 +48,9 @@ INSERT INTO spent VALUES (0, 0, 0, 0.0, 0, 0);
 class Database:
     """Reads and writes as transactions; each thread has a connection of its own while it needs one.
 
-    A forked process opens its own connections, and a pickle holds the path alone. What was committed survives the kill
-    of any process; a power cut may cost the last answers, never the file.
+    A forked process opens its own connections: a fork waits for those in use, and closes the others. A pickle holds the
+    path alone. What was committed survives the kill of any process; a power cut may cost the last answers, never the
+    file.
 
     Args:
         path: of the file. It is made at the first write; until then reads find nothing.
@@ -99,18 +103,23 @@ class Database:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        idle = self._own_process().idle
-        try:
-            connection = idle.pop() if idle else self._opened()
+        with _GATE.inside(), self._converted_errors():
+            process = self._own_process()
+            connection = process.taken() or self._opened()
             try:
                 yield connection
             except sqlite3.Error:
                 connection.close()
                 raise
             except BaseException:
-                idle.append(connection)
+                process.idle.append(connection)
                 raise
-            idle.append(connection)
+            process.idle.append(connection)
+
+    @contextmanager
+    def _converted_errors(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise StoreError(_sentence(self.path, error)) from None
 
@@ -123,7 +132,9 @@ class Database:
     def _opened(self) -> sqlite3.Connection:
         try:
             return self._checked(_connect(self.path, "mode=rwc"))
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                raise
             log = self.path.with_name(self.path.name + "-wal")
             if not self.path.exists() or (log.exists() and log.stat().st_size):
                 raise
@@ -161,22 +172,25 @@ class Database:
 
 
 class _Process:
-    """What belongs to one process: a fork gets a new one, and leaves the connections it inherited alone."""
-
-    inherited: ClassVar[list[sqlite3.Connection]] = []
+    """What belongs to one process; a fork gets a new one."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.idle: deque[sqlite3.Connection] = deque()
         self.write_lock = threading.Lock()  # threads queue here: sqlite's own waiting is by polling
+        _GATE.register(self)
 
     def close(self) -> None:
-        """Close what is idle, in the process that opened it."""
-        if self.pid != os.getpid():
-            self.inherited.extend(self.idle)  # closing them could end the locks of the process that they belong to
-            return
-        while self.idle:
-            self.idle.pop().close()
+        """Close what is idle. A connection that was in use at a fork is left to the process that it belongs to."""
+        while self.pid == os.getpid() and (connection := self.taken()) is not None:
+            connection.close()
+
+    def taken(self) -> sqlite3.Connection | None:
+        """A connection that nobody uses; None where there is none."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return None
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:
