@@ -40,9 +40,9 @@ class Plan:
     @cached_property
     def setting(self) -> list[Question]:
         """The questions that set the states of each level; none where the task does."""
-        return [
-            self.questions.instances(level) for level in range(len(self.task.levels))
-        ] * self.questions.asks_instances
+        if not self.questions.asks_instances:
+            return []
+        return [self.questions.instances(level) for level in range(len(self.task.levels))]
 
     def levels(self, answers: Mapping[str, Mapping[str, Any]]) -> list[States]:
         """The states of each level: those that were chosen or, as a stand-in, as many as will be.
