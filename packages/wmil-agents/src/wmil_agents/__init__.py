@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
     from wmil_agents.buffers.event_memory import EventReplay
     from wmil_agents.buffers.event_replay_buffer import EventReplayBuffer
+    from wmil_agents.checkpoints.adapter import register_adapter
+    from wmil_agents.checkpoints.checkpoint import restore_checkpoint, save_checkpoint
+    from wmil_agents.checkpoints.checkpoint_error import CheckpointError
+    from wmil_agents.checkpoints.checkpoint_folder import newest_valid
+    from wmil_agents.checkpoints.continuing import continue_learning
+    from wmil_agents.checkpoints.exact_checkpoint_callback import ExactCheckpointCallback
+    from wmil_agents.checkpoints.foreign import load_foreign
+    from wmil_agents.checkpoints.state_folder import read_state, write_state
+    from wmil_agents.checkpoints.stateful_env import StatefulEnv
     from wmil_agents.evaluation.evaluate import evaluate
     from wmil_agents.extractors.history import HistoryExtractor
     from wmil_agents.extractors.transformer import TransformerExtractor
@@ -33,21 +42,32 @@ __all__ = [
     "REINFORCE",
     "AuxiliaryLoss",
     "BatchVecEnv",
+    "CheckpointError",
     "ContrastiveLoss",
     "EventReplay",
     "EventReplayBuffer",
+    "ExactCheckpointCallback",
     "HistoryExtractor",
     "HistoryVecEnv",
     "LatentWorldModelLoss",
     "PredictionReward",
+    "StatefulEnv",
     "TeacherLoss",
     "TransformerExtractor",
     "TransformerPolicy",
     "WorldModelLoss",
     "__version__",
     "attach",
+    "continue_learning",
     "evaluate",
+    "load_foreign",
     "make_batch_vec_env",
+    "newest_valid",
+    "read_state",
+    "register_adapter",
+    "restore_checkpoint",
+    "save_checkpoint",
+    "write_state",
 ]
 
 _MODULE_OF = {
@@ -68,6 +88,17 @@ _MODULE_OF = {
     "attach": "attachment",
     "evaluate": "evaluation.evaluate",
     "make_batch_vec_env": "vec_env.make_batch_vec_env",
+    "CheckpointError": "checkpoints.checkpoint_error",
+    "ExactCheckpointCallback": "checkpoints.exact_checkpoint_callback",
+    "StatefulEnv": "checkpoints.stateful_env",
+    "continue_learning": "checkpoints.continuing",
+    "load_foreign": "checkpoints.foreign",
+    "newest_valid": "checkpoints.checkpoint_folder",
+    "read_state": "checkpoints.state_folder",
+    "register_adapter": "checkpoints.adapter",
+    "restore_checkpoint": "checkpoints.checkpoint",
+    "save_checkpoint": "checkpoints.checkpoint",
+    "write_state": "checkpoints.state_folder",
 }
 
 

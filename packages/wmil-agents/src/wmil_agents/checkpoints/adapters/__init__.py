@@ -1,0 +1,1 @@
+"""How the states of Stable-Baselines3's and Gymnasium's own classes are kept."""
