@@ -83,10 +83,10 @@ def train(
     raise typer.Exit(0 if reached else 1)
 
 
-COMPARE_HELP = """Compare arms over the same seeds: what each reaches, and the differences to the first one.
+COMPARE_HELP = """Compare arms over the same seeds, with intervals.
 
-An arm is the name of a preset, a YAML file of settings or the folder of a run, and after a colon what is different
-in it:
+It says what each arm reaches, and what differs from the first one. An arm is the name of a preset, a YAML file of
+settings or the folder of a run, and after a colon what is different in it:
 
 \b
   wmil compare mvp mvp:agent=random
