@@ -1,4 +1,4 @@
-"""Trains models, keeping checkpoints (`begin FOLDER NAME...`), or goes on from each of them (`continue FOLDER NAME...`).
+"""Trains models and keeps checkpoints (`begin FOLDER NAME...`), or goes on from each (`continue FOLDER NAME...`).
 
 Prints, as JSON, in how many places what comes out differs: by model, and by step where it was continued.
 """

@@ -46,7 +46,7 @@ class Manifest:
     def to_json(self) -> str:
         """As the text of a file, with a checksum of itself."""
         document = {"format": _FORMAT, "schema": SCHEMA, **asdict(self)}
-        return json.dumps(document | {"checksum": _checksum(document)}, indent=2) + "\n"
+        return json.dumps(document | {"checksum": _checksum(document)}, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
