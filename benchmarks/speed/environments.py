@@ -13,6 +13,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from benchmarks.figure import Figure
 from benchmarks.measure import Timing, median_ratio, microseconds_per_call
 from benchmarks.program import run_program
+from wmil_envs.parent import LIVE, Verdicts
+from wmil_envs.parents.rule import RuleParent
+from wmil_envs.symbolic_vector_env import SymbolicVectorEnv
+from wmil_envs.task import Actions, States
+from wmil_envs.tasks.pattern_echo import PatternEcho
 
 NAMES = ("PatternEcho", "SequenceNext", "Conditional")
 N_ENVS = (64, 1024, 4096)
@@ -24,13 +29,14 @@ BOUNDS = {
 """Microseconds a call of the vector environment."""
 VECTOR_RATIOS = {"PatternEcho": 8.0, "SequenceNext": 6.0, "Conditional": 6.0}
 SINGLE_RATIO = 3.0
+LAZY_RATIO = 1.10
 CART_POLE = "CartPole-v1"
 
 
 def measure(short: bool) -> list[Figure]:
     """All figures of this program."""
     n_turns = 7 if short else 31
-    return [*vector_figures(n_turns), *single_figures(n_turns)]
+    return [*vector_figures(n_turns), *lazy_figures(n_turns), *single_figures(n_turns)]
 
 
 def vector_figures(n_turns: int) -> list[Figure]:
@@ -57,6 +63,29 @@ def vector_figures(n_turns: int) -> list[Figure]:
     timings = microseconds_per_call({"sync": vector_step(one_by_one)}, n_turns)
     figures.append(time_figure(f"{NAMES[0]}, Gymnasium's SyncVectorEnv, 64 envs, one call", timings["sync"], None))
     return figures
+
+
+class LazyRule(RuleParent):
+    """The rule, asked about a pair when it is first needed."""
+
+    def verdicts(self, states: States, actions: Actions) -> Verdicts:
+        """The rule's verdicts."""
+        return Verdicts(self.judge(states, actions), np.full(len(actions), LIVE, dtype=np.uint8))
+
+
+def lazy_figures(n_turns: int) -> list[Figure]:
+    """A step of envs whose parent was asked everything, against one of the rule parent's."""
+    task, n_envs = PatternEcho(), 1024
+    lazy = SymbolicVectorEnv(task, n_envs, parent=LazyRule(task))
+    lazy.reset(seed=0)
+    everything = np.arange(task.n_actions**2)
+    lazy.world.ask(everything)
+    assert not lazy.world.has_gaps
+    contestants = {"lazy": vector_step(lazy), "rule": vector_step(SymbolicVectorEnv(task, n_envs))}
+    timings = microseconds_per_call(contestants, n_turns)
+    ratio = median_ratio(timings["lazy"], timings["rule"])
+    label = f"PatternEcho, {n_envs:,} envs: a lazy parent that has judged everything, times the rule parent's time"
+    return [Figure(label, ratio, "x", LAZY_RATIO, "less", repeats=n_turns)]
 
 
 def single_figures(n_turns: int) -> list[Figure]:

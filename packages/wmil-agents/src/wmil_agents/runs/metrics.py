@@ -11,11 +11,12 @@ from typing import Any
 
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.quantity import number
-from wmil_agents.evaluation.world_model_errors import PredictionError
+from wmil_agents.evaluation.world_model_errors import NO_WORLD_MODEL, PredictionError
 from wmil_envs.oracle import Estimated, Quantity, Unavailable
 
 Row = dict[str, float | str | None]
 
+_ERRORS = (*(field.name for field in fields(PredictionError)), "skill")
 _ORACLE_FIGURES = ("random_success", "random_return", "memoryless_return", "optimal_return")
 
 
@@ -37,11 +38,14 @@ def metrics_row(step: int, evaluation: Evaluation) -> Row:
     row["max_entropy"] = number(evaluation.max_entropy)
     for name in _ORACLE_FIGURES:
         row[name] = None if evaluation.oracle is None else number(getattr(evaluation.oracle, name))
+    unknown = _errors_to_come(evaluation)
     if not isinstance(evaluation.world_model, Unavailable):
-        row |= dict(_prediction_columns("", evaluation.world_model.mean))
+        if not unknown:
+            row |= dict(_prediction_columns("", evaluation.world_model.mean))
         for attribute, error in evaluation.world_model.attributes.items():
             row |= dict(_prediction_columns(f"/{attribute}", error))
-    return row
+    # The first row names all columns.
+    return dict.fromkeys(f"world_model_{name}{suffix}" for suffix in unknown for name in _ERRORS) | row
 
 
 class MetricsFile:
@@ -75,10 +79,18 @@ def _episodes(quantity: Quantity) -> str:
     return str(quantity.n) if isinstance(quantity, Estimated) else "exact"
 
 
+def _errors_to_come(evaluation: Evaluation) -> list[str]:
+    """What the columns of errors end in that cannot be told before a lazy parent has judged; "" is their mean."""
+    if evaluation.oracle is None or evaluation.world_model is NO_WORLD_MODEL:
+        return []
+    floors = evaluation.oracle.world_model_floor.items()
+    unknown = [f"/{attribute}" for attribute, floor in floors if isinstance(floor, Unavailable)]
+    return ["", *unknown] if unknown else []
+
+
 def _prediction_columns(suffix: str, error: PredictionError) -> Iterator[tuple[str, float | None]]:
-    for field in fields(error):
-        yield f"world_model_{field.name}{suffix}", getattr(error, field.name)
-    yield f"world_model_skill{suffix}", error.skill
+    for name in _ERRORS:
+        yield f"world_model_{name}{suffix}", getattr(error, name)
 
 
 def _as_number(cell: Any) -> float:

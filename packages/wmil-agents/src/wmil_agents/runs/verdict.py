@@ -236,7 +236,8 @@ def _world_model_learns(history: Sequence[EvaluatedStep], *, is_trained: bool) -
         f"{name} {'not predictable' if error.skill is None else f'{error.skill:.2f}'}"
         for name, error in end.attributes.items()
     )
-    note = f"skill {skill:.2f} ({by_attribute}); error at the start {figure_text(start.mean.error)}; "
+    note = f"skill {skill:.2f} ({by_attribute}); error at the start {figure_text(start.mean.error)}"
+    note += "; " if len(in_both) == len(end.attributes) else f", of {', '.join(in_both)} alone; "
     note += f"on the actions the policy takes {figure_text(errors.on_policy_error)}"
     if not is_trained:
         note = f"no world model is trained: this is the error of its untrained head; {note}"
