@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from wmil_agents.runs.experiment import build_experiment
 from wmil_agents.runs.input_error import InputError
-from wmil_agents.runs.metrics import read_metrics
+from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.run import run
 from wmil_agents.runs.run_folder import load_run
 from wmil_agents.runs.settings import Settings
@@ -153,11 +153,13 @@ def test_instances_that_nobody_sets_refuse_the_run(settings_with: Any, tmp_path:
 
 def test_a_finished_run_is_loaded_without_asking(settings_with: Any, tmp_path: Path) -> None:
     with FakeLLM() as server:
-        run(settings_with(server), tmp_path / "run")
+        result = run(settings_with(server), tmp_path / "run")
         n_asked = len(server.requests)
         experiment = load_run(tmp_path / "run")
         try:
-            assert isinstance(experiment.evaluate().success, Exact)
+            evaluation = experiment.evaluate()
+            assert evaluation.episode_return == result.evaluation.episode_return, "by what the store holds"
+            assert evaluation.oracle.optimal_return == Exact(1.0)
         finally:
             experiment.close()
         assert len(server.requests) == n_asked

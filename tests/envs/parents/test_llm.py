@@ -121,6 +121,24 @@ def test_where_a_verdict_comes_from_is_told(asks: Any) -> None:
             assert info == {"success": False, "parent_source": word}
 
 
+def test_what_the_store_holds_is_recalled_without_asking(asks: Any) -> None:
+    task = PatternEcho(horizon=2, dynamics="permute")
+    with FakeLLM() as server:
+        env = SymbolicVectorEnv(task, 1, parent=asks(server, duties=["transition", "judge"]))
+        env.reset(seed=0, options={"instance": 2})
+        env.step(np.array([0]))
+        n_asked = len(server.requests)
+        for more, n_known in (({}, 8), ({"mode": "replay"}, 8), ({"mode": "live"}, 0), ({"samples": 2}, 0)):
+            other = SymbolicVectorEnv(task, 1, parent=asks(server, duties=["transition", "judge"], **more))
+            other.world.recall_verdicts()
+            assert np.count_nonzero(other.world.verdicts.known) == n_known
+            if n_known:
+                cells = slice(16, 24)
+                np.testing.assert_array_equal(other.world.following[cells], env.world.following[cells])
+                assert other.bank.scores[2].tolist() == env.bank.scores[2].tolist()
+        assert len(server.requests) == n_asked
+
+
 def test_a_gap_in_a_recording_shows_the_question(asks: Any) -> None:
     env = gym.make("WMIL/PatternEcho-v0", parent=asks("http://127.0.0.1:9/v1", mode="replay"))
     env.reset(seed=0)

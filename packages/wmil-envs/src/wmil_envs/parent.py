@@ -62,7 +62,8 @@ class LazyParent(Parent, Protocol):
     """A parent that is asked about a pair of instance and action when it is first needed, and then never again.
 
     Whatever has a method `verdicts` is one, and `judge` is not called. An attribute below that is missing has the value
-    given here.
+    given here. A parent that keeps records may also have `recall`: the same as `verdicts`, `UNJUDGED` wherever somebody
+    would have to be asked.
     """
 
     sets_following: bool = False

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from wmil_envs.bank import Bank
 from wmil_envs.parent import FALLBACK, SOURCES, UNJUDGED, LazyParent, SourceCodes, Verdicts
+from wmil_envs.task import Actions, States
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -63,7 +64,20 @@ class VerdictTable:
             instances = np.unique(wanted // self._n_actions)
             wanted = (instances[:, None] * self._n_actions + np.arange(self._n_actions)).ravel()
             wanted = wanted[~self.known[wanted]]
-        verdicts = self.parent.verdicts(self._bank.instances[wanted // self._n_actions], wanted % self._n_actions)
+        self._take(wanted, self.parent.verdicts(*self._pairs(wanted)))
+        return True
+
+    def recall(self) -> bool:
+        """Takes over what the parent has recorded already, if it can tell without asking; whether that was anything."""
+        wanted, n_before = np.flatnonzero(~self.known), self.n_unknown
+        if len(wanted) and hasattr(self.parent, "recall"):
+            self._take(wanted, self.parent.recall(*self._pairs(wanted)))
+        return self.n_unknown < n_before
+
+    def _pairs(self, cells: Integers) -> tuple[States, Actions]:
+        return self._bank.instances[cells // self._n_actions], cells % self._n_actions
+
+    def _take(self, wanted: Integers, verdicts: Verdicts) -> None:
         judged = self._checked(verdicts, len(wanted))
         self.scores[wanted] = np.where(judged, verdicts.scores, 0.0)
         self.sources[wanted] = verdicts.sources
@@ -75,7 +89,6 @@ class VerdictTable:
             self.following[wanted[judged]] = self._numbers(verdicts.following[judged])
         self.known[wanted] = judged & (verdicts.sources != FALLBACK)
         self.n_unknown = int(len(self.known) - np.count_nonzero(self.known))
-        return True
 
     def bank(self) -> Bank:
         """The bank as far as it is known."""

@@ -144,6 +144,11 @@ class World:
             self.verdicts.load_state_dict(state)
             self._take_verdicts()
 
+    def recall_verdicts(self) -> None:
+        """Take over what a lazy parent has recorded already; nobody is asked."""
+        if self.verdicts is not None and self.verdicts.recall():
+            self._take_verdicts()
+
     def sources(self, cells: npt.NDArray[np.int64]) -> SourceCodes:
         """(n,) where the verdicts on these cells (n,) come from, as places in `SOURCES`."""
         if self.verdicts is None:

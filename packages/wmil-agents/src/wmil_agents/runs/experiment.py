@@ -57,11 +57,12 @@ class Experiment:
     def evaluate(self, n_episodes: int | None = None, level: int | None = None, *, exact: bool = True) -> Evaluation:
         """What the policy does now; `n_episodes` and `exact` as in `wmil_agents.evaluation.evaluate`.
 
-        A lazy parent is not asked: what it has said in training is known here too.
+        A lazy parent is not asked: what it has said in training is known here too, and what it has recorded.
         """
         trained, asked = world_of(self.env), world_of(self.evaluation_env)
         if trained is not None and trained.verdicts is not None and asked is not None:
             asked.load_verdicts(trained.verdicts.state_dict())
+            asked.recall_verdicts()
         return evaluate(
             self.model,
             self.evaluation_env,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,13 +14,14 @@ from wmil_envs.llm.budget import Budget
 from wmil_envs.llm.errors import CallFailed
 from wmil_envs.llm.question import Question
 from wmil_envs.llm.questions import Questions
-from wmil_envs.llm.settings import LLMSettings
+from wmil_envs.llm.settings import LLMSettings, OnError
 from wmil_envs.llm.store import Store
 from wmil_envs.parent import FALLBACK, RULE, SOURCES, UNJUDGED, Scores, Verdicts
 from wmil_envs.parents.rule import RuleParent
 from wmil_envs.task import Actions, States, Task
 
 State = tuple[int, ...]
+Answers = Callable[[Sequence[Question]], Sequence[Answered | CallFailed]]
 
 
 class LLMParent:
@@ -93,11 +94,28 @@ class LLMParent:
             ParentError: there was no usable answer and none may be missing; the budget is spent; replay misses a
                 question.
         """
+        verdicts = self._verdicts(states, actions, self.asker.answers, self.settings.on_error)
+        for source in verdicts.sources.tolist():
+            self.source_counts[SOURCES[source]] += 1
+        return verdicts
+
+    def recall(self, states: States, actions: Actions) -> Verdicts:
+        """What the store holds on actions (n,) in their states (n, n_attributes); nobody is asked, nothing counted."""
+        return self._verdicts(states, actions, self._recorded, "mask")
+
+    def _recorded(self, questions: Sequence[Question]) -> list[Answered | CallFailed]:
+        mode = self.settings.mode
+        records = {} if mode in ("live", "refresh") else self.asker.store.get([question.key for question in questions])
+        source: Literal["cache", "replay"] = "replay" if mode == "replay" else "cache"
+        return [
+            Answered(records[question.key].answer, source) if question.key in records else CallFailed("not recorded")
+            for question in questions
+        ]
+
+    def _verdicts(self, states: States, actions: Actions, answers: Answers, on_error: OnError) -> Verdicts:
         pairs = list(zip(map(tuple, states.tolist()), actions.tolist(), strict=True))
-        told = self._told(pairs)
+        told = self._told(pairs, answers, on_error)
         given = [told[pair] for pair in pairs]
-        for one in given:
-            self.source_counts[SOURCES[one.source]] += 1
         return Verdicts(
             scores=np.array([one.score for one in given], dtype=np.float64),
             sources=np.array([one.source for one in given], dtype=np.uint8),
@@ -131,7 +149,9 @@ class LLMParent:
             raise CallFailed(f"{n_missing} of {len(actions)} answers were not judged, and all are needed here")
         return verdicts
 
-    def _told(self, pairs: Sequence[tuple[State, int]]) -> dict[tuple[State, int], _Told]:
+    def _told(
+        self, pairs: Sequence[tuple[State, int]], answers: Answers, on_error: OnError
+    ) -> dict[tuple[State, int], _Told]:
         """What is said of each of these pairs, and of those that the same questions are about."""
         if self.asks_whole_instances:
             everything = tuple(range(self.task.n_actions))
@@ -143,21 +163,26 @@ class LLMParent:
             self._questions.about(np.array(state, dtype=np.int32), actions, states) for state, actions in situations
         ]
         questions = [question for several in asked for question in several]
-        replies = iter(self.asker.answers(questions) if questions else ())
+        replies = iter(answers(questions) if questions else ())
         told: dict[tuple[State, int], _Told] = {}
         for (state, actions), several in zip(situations, asked, strict=True):
-            told |= self._read(state, actions, several, list(islice(replies, len(several))))
+            told |= self._read(state, actions, several, list(islice(replies, len(several))), on_error)
         return told
 
     def _read(
-        self, state: State, actions: Sequence[int], questions: Sequence[Question], replies: Sequence[Any]
+        self,
+        state: State,
+        actions: Sequence[int],
+        questions: Sequence[Question],
+        replies: Sequence[Any],
+        on_error: OnError,
     ) -> dict[tuple[State, int], _Told]:
         """What the replies to the questions about one state say of each action."""
         failure = next((reply for reply in replies if isinstance(reply, CallFailed)), None)
-        if failure is not None and self.settings.on_error == "raise":
+        if failure is not None and on_error == "raise":
             raise failure
         if failure is not None:
-            source = UNJUDGED if self.settings.on_error == "mask" else FALLBACK
+            source = UNJUDGED if on_error == "mask" else FALLBACK
             return {(state, action): self._by_rule(state, action, source) for action in actions}
         answered: list[Answered] = list(replies)
         sources = [SOURCES.index(reply.source) for reply in answered]
