@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from wmil_agents.checkpoints.continuing import own_callbacks
 from wmil_agents.checkpoints.state_folder import check_state, remove_leftovers, remove_state
 
 DEFAULT_INTERVAL = 25_000
+"""Environment steps between two checkpoints."""
+MAX_SHARE = 0.02
+"""Of the time, that writing may take where the interval is the default one."""
 
 Score = Callable[[BaseAlgorithm], float | None]
 
@@ -29,7 +33,8 @@ class ExactCheckpointCallback(BaseCallback):
 
     Args:
         folder: where to; the checkpoint of step 1,000 is its sub-folder `step-000000001000`.
-        interval: environment steps between two checkpoints.
+        interval: environment steps between two checkpoints; None for `DEFAULT_INTERVAL`, or as many more as keep writing
+            them below `MAX_SHARE` of the time.
         keep_last: how many of the newest to keep, at least 1.
         keep_best: whether to keep the best one as well: by the mean return of the latest episodes, or by a function of
             the model, the higher the better; None says that nothing is known yet.
@@ -39,23 +44,25 @@ class ExactCheckpointCallback(BaseCallback):
     def __init__(
         self,
         folder: Path | str,
-        interval: int = DEFAULT_INTERVAL,
+        interval: int | None = None,
         keep_last: int = 3,
         keep_best: bool | Score = False,
         more: Callable[[], Any] | None = None,
     ) -> None:
         super().__init__()
-        if interval < 1:
+        if interval is not None and interval < 1:
             raise ValueError(f"interval must be at least 1, not {interval}")
         if keep_last < 1:
             raise ValueError(f"keep_last must be at least 1, not {keep_last}: the newest is what a run continues from")
         self.folder = Path(folder)
-        self.interval = interval
+        self.interval = DEFAULT_INTERVAL if interval is None else interval
+        self._max_share = MAX_SHARE if interval is None else 1.0
         self.keep_last = keep_last
         self.keep_best = keep_best
         self.more = more
         self._score: Score | None = mean_return if keep_best is True else keep_best or None
         self._last_step = 0
+        self._begun = self._seconds_writing = 0.0
         self._best: tuple[float, Path] | None = None
         self._is_asked_to_stop = self._has_stopped = False
 
@@ -81,13 +88,15 @@ class ExactCheckpointCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._last_step = self.model.num_timesteps
+        self._begun, self._seconds_writing = time.monotonic(), 0.0
         self._is_asked_to_stop = self._has_stopped = False
         remove_leftovers(self.folder)
         self._best = self._best_so_far() if self._score is not None else None
 
     def _on_rollout_start(self) -> None:
-        now = self.model.num_timesteps
-        if self._is_asked_to_stop or now // self.interval > self._last_step // self.interval:
+        is_due = self.model.num_timesteps // self.interval > self._last_step // self.interval
+        is_affordable = self._seconds_writing <= self._max_share * (time.monotonic() - self._begun)
+        if self._is_asked_to_stop or (is_due and is_affordable):
             self._save()
             self._has_stopped = self._is_asked_to_stop
 
@@ -100,6 +109,7 @@ class ExactCheckpointCallback(BaseCallback):
             self._save()
 
     def _save(self) -> None:
+        began = time.monotonic()
         step = self._last_step = self.model.num_timesteps
         path = step_folder(self.folder, step)
         score = None if self._score is None else self._score(self.model)
@@ -111,6 +121,7 @@ class ExactCheckpointCallback(BaseCallback):
         for old in step_folders(self.folder)[: -self.keep_last]:
             if old != best:
                 remove_state(old)
+        self._seconds_writing += time.monotonic() - began
 
     def _best_so_far(self) -> tuple[float, Path] | None:
         """The best of the checkpoints that an interrupted run left."""

@@ -75,8 +75,7 @@ def load_model_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     check_supported(model)
     _check_made_with(model, state["made_with"])
     for name, parameters in state["parameters"].items():
-        owner = _owner(model, name)
-        owner.load_state_dict(parameters)
+        _owner(model, name).load_state_dict(parameters)
     for name, values in state["variables"].items():
         variable = _variable(model, name)
         if variable.shape != values.shape:
@@ -112,9 +111,10 @@ def inexact_parts_of_model(state: dict[str, Any]) -> Iterator[str]:
 
 def _made_with(model: BaseAlgorithm) -> dict[str, Any]:
     """What must be the same in the model that continues."""
+    names, _ = model._get_torch_save_params()
     return {
         "algorithm": plain_class(model).__name__,
-        "policy": type(model.policy).__name__,
+        "networks and optimizers": {name: type(_owner(model, name)).__name__ for name in names},
         "observations": repr(model.observation_space),
         "actions": repr(model.action_space),
         "environments": model.n_envs,
@@ -125,10 +125,6 @@ def _check_made_with(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     for name, own in _made_with(model).items():
         if state[name] != own:
             raise CheckpointError(f"its {name}: {state[name]}, and those of this model: {own}")
-    names, _ = model._get_torch_save_params()
-    for name in names:
-        if _owner(model, name) is None:
-            raise CheckpointError(f"this model has no {name}")
 
 
 def _owner(model: BaseAlgorithm, name: str) -> Any:

@@ -1,0 +1,33 @@
+"""Processes that are killed at random moments lose no run and leave no checkpoint that cannot be used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parent / "kill_program.py"
+
+
+def killed(folder: Path, name: str, n_kills: int) -> None:
+    command = [sys.executable, str(PROGRAM), str(folder), name, str(n_kills), "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["killed"] == n_kills
+    assert told["completed"] >= 1
+    assert told["wrong"] == []
+
+
+@pytest.mark.parametrize("name", ["reinforce-world-model-shuffled", "dqn-events"])
+def test_a_few_kills_change_nothing(name: str, tmp_path: Path) -> None:
+    killed(tmp_path, name, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["reinforce-events-mastery", "ppo-three-losses", "recurrent", "sac-normalised-noise"])
+def test_fifty_kills_change_nothing(name: str, tmp_path: Path) -> None:
+    killed(tmp_path, name, 50)
