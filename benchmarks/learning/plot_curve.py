@@ -15,9 +15,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from wmil_agents.plots.learning_curve import draw_learning_curve
-from wmil_agents.runs.metrics import read_metrics
+from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.run import run
-from wmil_agents.runs.run_folder import METRICS
+from wmil_agents.runs.run_files import METRICS
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_envs.seeding import spawn_seeds
 

@@ -13,7 +13,7 @@ from wmil_agents._version import __version__
 from wmil_agents.cli.main import app
 from wmil_agents.cli.settings_help import settings_help
 from wmil_agents.evaluation.quantity import figure_text
-from wmil_agents.runs.metrics import read_metrics
+from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.settings import Settings
 from wmil_envs.registration import ROWS
 

@@ -7,7 +7,8 @@ from wmil_agents.runs.arm import parse_arms
 from wmil_agents.runs.comparison import Comparison, compare
 from wmil_agents.runs.comparison_plan import plan_comparison
 from wmil_agents.runs.metrics import MetricsFile
-from wmil_agents.runs.run_folder import METRICS, VERDICT, begin_folder
+from wmil_agents.runs.run_files import METRICS, VERDICT
+from wmil_agents.runs.run_folder import begin_folder
 
 pytest.importorskip("matplotlib")
 

@@ -13,10 +13,12 @@ from wmil_agents.runs.comparison import Comparison, RunEnd, carry_out, compare
 from wmil_agents.runs.comparison_files import arm_rows, difference_rows, notes, write_comparison
 from wmil_agents.runs.comparison_plan import default_comparison_folder, plan_comparison
 from wmil_agents.runs.input_error import InputError
-from wmil_agents.runs.metrics import MetricsFile, read_metrics
+from wmil_agents.runs.metrics import MetricsFile
+from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.processes import FAILURE, run_side_by_side
 from wmil_agents.runs.run import run
-from wmil_agents.runs.run_folder import METRICS, SETTINGS, VERDICT, begin_folder
+from wmil_agents.runs.run_files import METRICS, SETTINGS, VERDICT
+from wmil_agents.runs.run_folder import begin_folder
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_envs.seeding import spawn_seeds
 

@@ -1,7 +1,8 @@
 import math
 from pathlib import Path
 
-from wmil_agents.runs.metrics import MetricsFile, read_metrics
+from wmil_agents.runs.metrics import MetricsFile
+from wmil_agents.runs.metrics_columns import read_metrics
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

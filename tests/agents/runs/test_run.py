@@ -11,7 +11,7 @@ import yaml
 
 from wmil_agents.runs.evaluation_callback import Progress
 from wmil_agents.runs.input_error import InputError
-from wmil_agents.runs.metrics import read_metrics
+from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.run import run
 from wmil_agents.runs.run_folder import load_run
 from wmil_agents.runs.settings import Settings

@@ -15,7 +15,8 @@ from wmil_agents.evaluation.world_of import world_of
 from wmil_agents.runs.experiment import torch_threads
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.privilege import privilege
-from wmil_agents.runs.run_folder import SETTINGS, load_run
+from wmil_agents.runs.run_files import SETTINGS
+from wmil_agents.runs.run_folder import load_run
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_envs.oracle import Estimated, Exact, Quantity, Unavailable
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from wmil_agents.evaluation.intervals import bootstrap_interval
 from wmil_agents.plots.style import ARMS, INK, STYLE, horizontal_lines
 from wmil_agents.runs.comparison import ArmResult, Comparison
-from wmil_agents.runs.metrics import read_metrics
-from wmil_agents.runs.run_folder import METRICS
+from wmil_agents.runs.metrics_columns import read_metrics
+from wmil_agents.runs.run_files import METRICS
 
 Floats = npt.NDArray[np.float64]
 

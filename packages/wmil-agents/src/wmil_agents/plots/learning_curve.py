@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wmil_agents.plots.style import BLUE, GREEN, INK, ORANGE, STYLE, horizontal_lines
-from wmil_agents.runs.metrics import read_metrics
+from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.privilege import privilege
-from wmil_agents.runs.run_folder import METRICS, SETTINGS
+from wmil_agents.runs.run_files import METRICS, SETTINGS
 from wmil_agents.runs.settings_sources import load_settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.privilege import privilege
-from wmil_agents.runs.run_folder import SETTINGS
+from wmil_agents.runs.run_files import SETTINGS
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings, preset_names
 

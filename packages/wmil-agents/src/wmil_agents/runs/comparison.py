@@ -14,9 +14,9 @@ import numpy as np
 from wmil_agents.evaluation.intervals import MIN_PAIRS, Statistic, bootstrap_interval, paired_bootstrap
 from wmil_agents.runs.arm import Arm
 from wmil_agents.runs.comparison_plan import Plan, PlannedRun, clear_unfinished, plan_comparison
-from wmil_agents.runs.metrics import read_metrics
+from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.processes import run_side_by_side
-from wmil_agents.runs.run_folder import METRICS
+from wmil_agents.runs.run_files import METRICS
 from wmil_agents.runs.yardstick import Yardstick
 from wmil_envs.oracle import Estimated
 

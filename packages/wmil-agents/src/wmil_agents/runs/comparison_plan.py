@@ -13,7 +13,8 @@ from typing import Any
 
 from wmil_agents.runs.arm import Arm
 from wmil_agents.runs.input_error import InputError
-from wmil_agents.runs.run_folder import SETTINGS, VERDICT, VERSIONS, check_folder
+from wmil_agents.runs.run_files import SETTINGS, VERDICT, VERSIONS
+from wmil_agents.runs.run_folder import check_folder
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_agents.runs.versions import versions

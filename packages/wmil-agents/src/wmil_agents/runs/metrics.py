@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.quantity import number
@@ -68,13 +66,6 @@ class MetricsFile:
         self._file.close()
 
 
-def read_metrics(path: Path) -> dict[str, list[float]]:
-    """The columns of metrics.csv as numbers; not-a-number where a cell is empty or a word."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [_as_number(row[name]) for row in rows] for name in (rows[0] if rows else {})}
-
-
 def _episodes(quantity: Quantity) -> str:
     return str(quantity.n) if isinstance(quantity, Estimated) else "exact"
 
@@ -91,10 +82,3 @@ def _errors_to_come(evaluation: Evaluation) -> list[str]:
 def _prediction_columns(suffix: str, error: PredictionError) -> Iterator[tuple[str, float | None]]:
     for name in _ERRORS:
         yield f"world_model_{name}{suffix}", getattr(error, name)
-
-
-def _as_number(cell: Any) -> float:
-    try:
-        return float(cell)
-    except (TypeError, ValueError):
-        return math.nan

@@ -22,7 +22,8 @@ from wmil_agents.runs.experiment import (
 from wmil_agents.runs.metrics import MetricsFile, metrics_row
 from wmil_agents.runs.privilege import privilege
 from wmil_agents.runs.reward_components import RewardComponents
-from wmil_agents.runs.run_folder import METRICS, TRAIN, begin_folder, check_folder, end_folder, save_policy
+from wmil_agents.runs.run_files import METRICS, TRAIN
+from wmil_agents.runs.run_folder import begin_folder, check_folder, end_folder, save_policy
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.verdict import Verdict, fallback_refusal, judge
 

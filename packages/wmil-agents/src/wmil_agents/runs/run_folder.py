@@ -13,20 +13,11 @@ from safetensors.torch import load_model, save_model
 
 from wmil_agents.runs.experiment import Experiment, build_experiment
 from wmil_agents.runs.input_error import InputError
+from wmil_agents.runs.run_files import POLICY, SETTINGS, VERDICT, VERSIONS
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_agents.runs.verdict import Verdict
 from wmil_agents.runs.versions import versions
-
-SETTINGS, VERSIONS, METRICS, POLICY, VERDICT = (
-    "settings.yaml",
-    "versions.json",
-    "metrics.csv",
-    "policy.safetensors",
-    "verdict.json",
-)
-TRAIN = "train"
-"""The folder of the logger's files, progress.csv among them."""
 
 
 def default_folder(settings: Settings, parent: Path = Path("runs")) -> Path:
