@@ -123,6 +123,17 @@ def test_a_run_that_was_stopped_continues_to_the_same_bits(tmp_path: Path) -> No
     assert all(torch.equal(*pair) for pair in zip(whole.policy.parameters(), model.policy.parameters(), strict=True))
 
 
+def test_a_stop_before_the_beginning_is_not_lost(tmp_path: Path) -> None:
+    checkpoints = ExactCheckpointCallback(tmp_path, 10)
+    checkpoints.stop()
+    make().learn(20, checkpoints)
+    assert checkpoints.has_stopped
+    assert steps(tmp_path) == [0]
+    model = make()
+    continue_learning(model, restore_checkpoint(step_folders(tmp_path)[0], model), checkpoints)
+    assert steps(tmp_path) == [0, 12, 24]
+
+
 def test_settings_without_sense_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="interval must be at least 1"):
         ExactCheckpointCallback(tmp_path, 0)

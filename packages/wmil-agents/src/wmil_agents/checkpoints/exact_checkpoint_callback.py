@@ -33,8 +33,8 @@ class ExactCheckpointCallback(BaseCallback):
 
     Args:
         folder: where to; the checkpoint of step 1,000 is its sub-folder `step-000000001000`.
-        interval: environment steps between two checkpoints; None for `DEFAULT_INTERVAL`, or as many more as keep writing
-            them below `MAX_SHARE` of the time.
+        interval: environment steps between two checkpoints; None for `DEFAULT_INTERVAL`, or as many more as keep the
+            writing below `MAX_SHARE` of the time.
         keep_last: how many of the newest to keep, at least 1.
         keep_best: whether to keep the best one as well: by the mean return of the latest episodes, or by a function of
             the model, the higher the better; None says that nothing is known yet.
@@ -89,7 +89,7 @@ class ExactCheckpointCallback(BaseCallback):
     def _on_training_start(self) -> None:
         self._last_step = self.model.num_timesteps
         self._begun, self._seconds_writing = time.monotonic(), 0.0
-        self._is_asked_to_stop = self._has_stopped = False
+        self._has_stopped = False
         remove_leftovers(self.folder)
         self._best = self._best_so_far() if self._score is not None else None
 
@@ -104,6 +104,7 @@ class ExactCheckpointCallback(BaseCallback):
         return not self._has_stopped
 
     def _on_training_end(self) -> None:
+        self._is_asked_to_stop = False
         is_done = self.model.num_timesteps >= self.model._total_timesteps
         if is_done and self.model.num_timesteps > self._last_step and not self._has_stopped:
             self._save()
