@@ -141,10 +141,10 @@ class Engine:
 
     def scores(self) -> Floats:
         """(n, n_actions) the verdict that each action would meet now, noise included."""
-        cells = self.base[:, None] + np.arange(self.world.n_actions)
+        n_actions = self.world.n_actions
         if self.world.has_gaps:
-            self.world.ask(cells.ravel())
-        scores = self.world.scores.take(cells)
+            self.world.ask((self.base[:, None] + np.arange(n_actions)).ravel())
+        scores: Floats = self.world.scores.reshape(-1, n_actions)[self.base // n_actions]
         flipped = self._flipped()
         return scores if flipped is None else np.where(flipped[:, None], 1.0 - scores, scores)
 
