@@ -7,22 +7,21 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from wmil_agents.evaluation.intervals import MIN_PAIRS, Statistic, bootstrap_interval, paired_bootstrap
+from wmil_agents.evaluation.intervals import Statistic, bootstrap_interval, paired_bootstrap
 from wmil_agents.runs.arm import Arm
 from wmil_agents.runs.comparison_plan import Plan, PlannedRun, clear_unfinished, plan_comparison
+from wmil_agents.runs.difference import Answer, answer_of
 from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.processes import run_side_by_side
 from wmil_agents.runs.run_files import METRICS
+from wmil_agents.runs.solved import steps_until
 from wmil_agents.runs.yardstick import Yardstick
 from wmil_envs.oracle import Estimated
 
-Answer = Literal["better", "worse", "no difference shown", "too few seeds"]
 _RESAMPLING_SEED = 0
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,7 @@ class Difference:
     @property
     def answer(self) -> Answer:
         """Whether the arm is better than the first one; open where the interval has 0 in it, or says too little."""
-        low, high = self.value.interval
-        if low <= 0.0 <= high:
-            return "no difference shown"
-        if self.value.n < MIN_PAIRS:
-            return "too few seeds"
-        return "better" if (self.value > 0.0) == self.more_is_better else "worse"
+        return answer_of(self.value, more_is_better=self.more_is_better)
 
 
 @dataclass(frozen=True)
@@ -195,10 +189,8 @@ def read_outcome(run: PlannedRun, yardstick: Yardstick, divisor: int) -> Outcome
         last = sum(step <= yardstick.last_step for step in columns["step"])
     scores = np.array(columns[yardstick.column][:last]) / divisor
     lows = np.array(columns[f"{yardstick.column}_low"][:last]) / divisor
-    sure = np.where(np.isnan(lows), scores, lows)
     threshold = math.inf if yardstick.threshold is None else yardstick.threshold
-    solved = np.flatnonzero(sure >= threshold - _ROUNDING)
-    steps = int(columns["step"][solved[0]]) if len(solved) else None
+    steps = steps_until(columns["step"][:last], scores.tolist(), lows.tolist(), threshold)
     return Outcome(run.seed, run.folder, steps, float(scores[-1]), int(columns["step"][last - 1]))
 
 

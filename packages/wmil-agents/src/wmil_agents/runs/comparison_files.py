@@ -11,6 +11,7 @@ from typing import Any
 from wmil_agents.evaluation.intervals import MIN_PAIRS
 from wmil_agents.evaluation.quantity import figure_text, interval_text
 from wmil_agents.runs.comparison import ArmResult, Comparison, Difference
+from wmil_agents.runs.difference import answer_text
 from wmil_agents.runs.run_folder import write_json
 from wmil_agents.runs.versions import versions
 from wmil_envs.oracle import Estimated, plain_quantity
@@ -52,12 +53,7 @@ def difference_rows(comparison: Comparison) -> Iterator[tuple[str, str, str]]:
 
 def difference_text(difference: Difference) -> str:
     """Such as `better by 12 [4, 20]`, or `no difference shown, 3 [-8, 12]`: arm minus first arm."""
-    value, answer = difference.value, difference.answer
-    in_words = figure_text if difference.more_is_better else _whole
-    if answer in ("better", "worse"):
-        low, high = sorted(map(abs, value.interval))
-        return f"{answer} by {in_words(abs(float(value)))} [{in_words(low)}, {in_words(high)}]"
-    return f"{answer}, {in_words(float(value))} [{', '.join(map(in_words, value.interval))}]"
+    return answer_text(difference.value, more_is_better=difference.more_is_better)
 
 
 def scale_text(comparison: Comparison) -> str:

@@ -15,11 +15,10 @@ from wmil_agents.evaluation.world_of import world_of
 from wmil_agents.runs.arm import Arm
 from wmil_agents.runs.experiment import build_experiment, return_threshold, torch_threads
 from wmil_agents.runs.input_error import InputError
+from wmil_agents.runs.solved import SOLVED
 
 Score = Literal["success", "return", "return per step"]
 
-SOLVED = 0.95
-"""Share of the ceiling at which a task counts as learnt."""
 _SUCCESSES = ("success by chance", "highest success")
 _RETURNS = ("random return", "best memoryless return", "optimal return")
 _SOLVED_RETURN = "return that counts as solved"
