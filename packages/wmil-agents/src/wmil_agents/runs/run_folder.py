@@ -13,7 +13,9 @@ from safetensors.torch import load_model, save_model
 
 from wmil_agents.runs.experiment import Experiment, build_experiment
 from wmil_agents.runs.input_error import InputError
-from wmil_agents.runs.run_files import POLICY, SETTINGS, VERDICT, VERSIONS
+from wmil_agents.runs.levels import levels_document
+from wmil_agents.runs.parent_record import parent_document
+from wmil_agents.runs.run_files import LEVELS, PARENT, POLICY, SETTINGS, VERDICT, VERSIONS
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_agents.runs.verdict import Verdict
@@ -62,8 +64,11 @@ def begin_folder(folder: Path, settings: Settings, command: Sequence[str] = ()) 
 
 
 def end_folder(folder: Path, experiment: Experiment, verdict: Verdict) -> None:
-    """Add the policy's weights, heads included, and the verdict."""
+    """Add the policy's weights, heads included, what it does at every level, who judged it, and last the verdict."""
     save_policy(folder, experiment)
+    for name, document in ((LEVELS, levels_document(experiment)), (PARENT, parent_document(experiment))):
+        if document is not None:
+            write_json(folder / name, document)
     write_json(folder / VERDICT, verdict.to_dict())
 
 
