@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from os import PathLike
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ AskBy = Literal["instance", "action"]
 DEFAULT_KEYS: Mapping[str, str] = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 """The environment variable of each provider's key, at the provider's own address."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,24 +94,40 @@ class LLMSettings:
         _check_choice("mode", self.mode, get_args(Mode))
         _check_choice("on_error", self.on_error, get_args(OnError))
         _check_choice("ask_by", self.ask_by, get_args(AskBy))
-        if not self.model or self.model.__class__ is not str:
-            raise ValueError(f"model must be the model's name, not {self.model!r}")
+        store: Any = self.store
+        if isinstance(store, PathLike):
+            object.__setattr__(self, "store", str(store))
+        for name, value, what in (("model", self.model, "the model's name"), ("store", self.store, "a file's path")):
+            if not isinstance(value, str) or not value:
+                raise ValueError(f"{name} must be {what}, not {value!r}")
+        if not isinstance(self.judges_consistency, bool):
+            raise ValueError(f"judges_consistency must be true or false, not {self.judges_consistency!r}")
         given: Any = self.duties
-        duties = (given,) if isinstance(given, str) else tuple(given)
+        duties = (given,) if isinstance(given, str) else given
+        if not isinstance(duties, list | tuple) or not duties:
+            raise ValueError(f"duties must name at least one of {', '.join(get_args(Duty))}, not {duties!r}")
         for duty in duties:
             _check_choice("every duty", duty, get_args(Duty))
         object.__setattr__(self, "duties", tuple(duty for duty in get_args(Duty) if duty in duties))
         if isinstance(self.budget, Mapping):
             object.__setattr__(self, "budget", _from_mapping(BudgetSettings, self.budget, "a budget"))
+        if not isinstance(self.budget, BudgetSettings):
+            raise ValueError(f'a budget names what it limits, such as {{"calls": 100}}; it cannot be {self.budget!r}')
         for name in ("instances_per_level", "samples", "max_tokens", "attempts", "breaker"):
             _check_number(name, getattr(self, name), 1, whole=True)
         _check_number("canary_every", self.canary_every, 0, whole=True)
+        if self.temperature is not None:
+            _check_number("temperature", self.temperature, 0.0)
         _check_number("deadline", self.deadline, 0.0)
         _check_number("max_fallback_share", self.max_fallback_share, 0.0)
         _check_budget(self.budget)
         self._check_key()
 
     def _check_key(self) -> None:
+        if self.api_key_env is not None and not _VARIABLE.fullmatch(str(self.api_key_env)):
+            raise ValueError(  # which is not repeated: it may be the key
+                "api_key_env must be the name of an environment variable, such as MY_SERVER_KEY, never the key itself"
+            )
         if self.base_url is None:
             return
         address = urlsplit(str(self.base_url))
