@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from wmil_envs.fake_llm.rule_answers import chance
 from wmil_envs.llm.settings import LLMSettings
 from wmil_envs.recordings.agreement import agreement
-from wmil_envs.recordings.audit import audit
+from wmil_envs.recordings.audit import audit, audit_recording
 from wmil_envs.recordings.fill import Filled
+from wmil_envs.recordings.freeze import freeze
 from wmil_envs.tasks.conditional import Conditional
 from wmil_envs.tasks.pattern_echo import PatternEcho
 
@@ -77,3 +79,26 @@ def test_samples_that_differ_are_seen(settings: LLMSettings, fill_by_rule: Calla
 def test_a_rule_that_judges_is_not_audited(settings: LLMSettings) -> None:
     with pytest.raises(ValueError, match="the rule judges, not the model"):
         audit(PatternEcho(), replace(settings, duties=("instances",)))
+
+
+@pytest.mark.parametrize("duties", [("judge",), ("instances", "judge")])
+def test_a_frozen_file_is_audited_like_the_store_that_it_comes_from(
+    settings: LLMSettings, fill_by_rule: Callable[..., Filled], duties: tuple[str, ...], tmp_path: Path
+) -> None:
+    settings = replace(settings, duties=duties, instances_per_level=6, samples=2)
+    fill_by_rule(Conditional(), settings, wrong_rate=0.1)
+    freeze(Conditional(), settings, tmp_path / "frozen.json")
+    of_store, of_file = audit(Conditional(), settings), audit_recording(Conditional(), tmp_path / "frozen.json")
+    assert of_file == replace(of_store, samples=None)
+    assert len(of_store.disagreements) > 10
+
+
+def test_a_frozen_file_of_some_states_says_how_many_there_are(
+    settings: LLMSettings, fill_by_rule: Callable[..., Filled], tmp_path: Path
+) -> None:
+    settings = replace(settings, duties=("judge",), breaker=1_000)
+    fill_by_rule(Conditional(), settings, refused_rate=0.3)
+    freeze(Conditional(), settings, tmp_path / "frozen.json", partial=True)
+    of_store, of_file = audit(Conditional(), settings), audit_recording(Conditional(), tmp_path / "frozen.json")
+    assert (of_file.states, of_file.judged) == (of_store.states, of_store.judged)
+    assert of_file.judged < of_file.states

@@ -94,10 +94,10 @@ class LLMSettings:
         _check_choice("mode", self.mode, get_args(Mode))
         _check_choice("on_error", self.on_error, get_args(OnError))
         _check_choice("ask_by", self.ask_by, get_args(AskBy))
-        store: Any = self.store
-        if isinstance(store, PathLike):
-            object.__setattr__(self, "store", str(store))
-        for name, value, what in (("model", self.model, "the model's name"), ("store", self.store, "a file's path")):
+        model: Any = self.model
+        store: Any = str(self.store) if isinstance(self.store, PathLike) else self.store
+        object.__setattr__(self, "store", store)
+        for name, value, what in (("model", model, "the model's name"), ("store", store, "a file's path")):
             if not isinstance(value, str) or not value:
                 raise ValueError(f"{name} must be {what}, not {value!r}")
         if not isinstance(self.judges_consistency, bool):

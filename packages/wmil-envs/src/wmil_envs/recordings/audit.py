@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from wmil_envs.llm.settings import LLMSettings
+from wmil_envs.parents.recording_file import RecordedState, read_recording
 from wmil_envs.recordings.agreement import Agreement, agreement, sample_agreement
 from wmil_envs.recordings.plan import Plan, Recorded
 from wmil_envs.task import States, Task
@@ -70,19 +73,59 @@ def audit(task: Task, settings: LLMSettings) -> Audit:
 
 def audit_of(recorded: Recorded) -> Audit:
     """The same of verdicts that were read already."""
-    task, samples = recorded.plan.task, goals_of(recorded)
+    n_states = len({one.state for one in recorded.asked})
+    return _against_the_rule(recorded.plan.task, goals_of(recorded), recorded.levels, n_states)
+
+
+def audit_recording(task: Task, path: str | PathLike[str]) -> Audit:
+    """Compare the verdicts of a frozen file with the rule; only the mean of several samples is in it.
+
+    Args:
+        task: what was asked.
+        path: of the file that `freeze` wrote, or `record`.
+
+    Raises:
+        FileNotFoundError: the file cannot be read.
+        ValueError: it is no recording, or one of another task.
+    """
+    states = read_recording(Path(path), task)
+    levels = [task.instances(level) for level in range(len(task.levels))]
+    if any(one.levels is not None for one in states.values()):  # chosen by the model
+        levels = [_chosen(states, level, task) for level in range(len(levels))]
+    n_states = len({tuple(state) for level in levels for state in level.tolist()})
+    goals = {state: np.array([one.scores], dtype=np.float64) for state, one in states.items()}
+    return _against_the_rule(task, goals, levels, n_states)
+
+
+def _chosen(states: Mapping[tuple[int, ...], RecordedState], level: int, task: Task) -> States:
+    """(n, n_attributes) the recorded states that episodes of a level start from."""
+    rows = [state for state, one in states.items() if level in (one.levels or ())]
+    return np.array(rows, dtype=np.int32).reshape(len(rows), len(task.attributes))
+
+
+def _against_the_rule(
+    task: Task, samples: Mapping[tuple[int, ...], Goals], levels: Sequence[States], n_states: int
+) -> Audit:
+    """The audit of scores (n_samples, n_actions) by state.
+
+    Args:
+        task: whose rule it is.
+        samples: the scores.
+        levels: the states of each level.
+        n_states: how many there are, judged or not.
+    """
     states = sorted(samples)
     goals = np.array([samples[state].mean(axis=0) for state in states]).reshape(len(states), task.n_actions)
     says_right = goals >= 0.5
     is_right = _is_right(task, states)
     place = {state: number for number, state in enumerate(states)}
     per_level = {}
-    for name, level in zip(task.levels, recorded.levels, strict=True):
+    for name, level in zip(task.levels, levels, strict=True):
         cells = sorted({place[state] for state in map(tuple, level.tolist()) if state in place})
         per_level[name] = agreement(says_right[cells].ravel(), is_right[cells].ravel())
     right_in_samples = [samples[state] >= 0.5 for state in states]
     return Audit(
-        states=len({one.state for one in recorded.asked}),
+        states=n_states,
         judged=len(states),
         overall=agreement(says_right.ravel(), is_right.ravel()),
         per_level=per_level,
