@@ -129,7 +129,7 @@ SCENARIOS: dict[str, Callable[[], BaseAlgorithm]] = {
     "ppo-prediction-reward": prediction_reward,
     "ppo-history": history,
     "ppo-normalised": lambda: ppo("MlpPolicy", VecNormalize(control("Pendulum-v1"))),
-    "ppo-sde": lambda: ppo("MlpPolicy", control("MountainCarContinuous-v0"), use_sde=True, sde_sample_freq=3),
+    "ppo-sde": lambda: ppo("MlpPolicy", control("MountainCarContinuous-v0"), use_sde=True),
     "a2c-stacked": lambda: A2C("MlpPolicy", VecFrameStack(control("MountainCar-v0"), 3), n_steps=4, seed=1),
     "a2c-monitored": lambda: A2C(
         "MlpPolicy", VecMonitor(DummyVecEnv([lambda: gym.make("Acrobot-v1")] * 2)), n_steps=4, seed=1
@@ -171,7 +171,7 @@ SCENARIOS: dict[str, Callable[[], BaseAlgorithm]] = {
         VecNormalize(control("Pendulum-v1", 2)),
         action_noise=OrnsteinUhlenbeckActionNoise(np.zeros(1), 0.3 * np.ones(1)),
     ),
-    "sac-sde": lambda: sac(control("MountainCarContinuous-v0", 1), use_sde=True, ent_coef=0.1),
+    "sac-sde": lambda: sac(control("MountainCarContinuous-v0", 1), use_sde=True, sde_sample_freq=3, ent_coef=0.1),
     "sac-episodes": lambda: sac(
         control("Pendulum-v1", 1, env_kwargs={"max_episode_steps": 20}), train_freq=(1, "episode")
     ),

@@ -10,6 +10,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import EvalCallback, StopTrainingOnNoModelImprovement
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
@@ -84,6 +85,38 @@ def test_learning_goes_on_between_two_calls_of_learn(tmp_path: Path) -> None:
     one.learn(32, reset_num_timesteps=False)
     assert one.num_timesteps == other.num_timesteps == 64
     assert torch.equal(weights(one), weights(other))
+
+
+class Counting(A2C):
+    """Counts its updates on its own."""
+
+    n_trained = 0
+
+    def train(self) -> None:
+        super().train()
+        self.n_trained += 1
+
+    def own_state_dict(self) -> dict[str, Any]:
+        return {"n_trained": self.n_trained}
+
+    def load_own_state_dict(self, state: dict[str, Any]) -> None:
+        self.n_trained = state["n_trained"]
+
+
+class Hoarding(RolloutBuffer):
+    """Might keep something."""
+
+
+def test_an_algorithm_keeps_what_it_holds_besides(tmp_path: Path) -> None:
+    one, other = (Counting("MlpPolicy", make_vec_env("CartPole-v1", 2)) for _ in range(2))
+    save_checkpoint(tmp_path / "one", one.learn(40))
+    restore_checkpoint(tmp_path / "one", other)
+    assert other.n_trained == one.n_trained == 4
+
+
+def test_a_rollout_buffer_that_does_not_tell_is_marked(tmp_path: Path) -> None:
+    model = A2C("MlpPolicy", make_vec_env("CartPole-v1", 2), rollout_buffer_class=Hoarding)
+    assert "Hoarding" in save_checkpoint(tmp_path / "one", model.learn(10)).inexact[0]
 
 
 def test_a_model_that_has_not_begun_has_nothing_to_continue(tmp_path: Path) -> None:
@@ -200,6 +233,20 @@ def test_other_callbacks_are_refused(tmp_path: Path) -> None:
     restored = restore_checkpoint(step_folder(tmp_path, 16), model)
     with pytest.raises(CheckpointError, match="name the same callbacks in the same order"):
         continue_learning(model, restored)
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmExperimentalWarning")
+@pytest.mark.parametrize("before", [True, False])
+def test_a_progress_bar_can_come_and_go(before: bool, tmp_path: Path) -> None:
+    whole, one = cart_pole(), cart_pole()
+    whole.learn(64, [ExactCheckpointCallback(tmp_path, 16, 9)], progress_bar=before)
+    restored = restore_checkpoint(step_folder(tmp_path, 32), one)
+    continue_learning(one, restored, [ExactCheckpointCallback(tmp_path / "b", 16)], progress_bar=not before)
+    assert torch.equal(weights(whole), weights(one))
+    other = cart_pole()
+    restored = restore_checkpoint(step_folder(tmp_path / "b", 48), other)
+    continue_learning(other, restored, [ExactCheckpointCallback(tmp_path / "c", 16)], log_interval=None)
+    assert torch.equal(weights(whole), weights(other))
 
 
 def test_the_model_is_of_its_own_class_again(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def continue_learning(
     root = as_learn_would(callback)
     if before is None:
         return model.learn(left, root, reset_num_timesteps=False, progress_bar=progress_bar, **chosen)
-    together = CallbackList([_Resumption(restored, root), root])
+    together = CallbackList([_Resumption(restored, own_callbacks(root)), root])
     plain = plain_class(model)
     if isinstance(model, OnPolicyAlgorithm) and chosen.get("log_interval") is not None:
         model.__class__ = mixed(ContinuedAlgorithm, plain, "Continued")

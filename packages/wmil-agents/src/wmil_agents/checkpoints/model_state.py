@@ -30,6 +30,8 @@ _COUNTERS = (
 """Attributes that are numbers; an algorithm has those that it counts."""
 _LAST = ("_last_obs", "_last_original_obs", "_last_episode_starts", "_last_lstm_states")
 """What the coming step starts from."""
+_EMPTY_THEIR_ROLLOUT_BUFFERS = ("stable_baselines3", "sb3_contrib")
+"""Whose rollout buffers keep nothing from one rollout to the next."""
 _QUEUES = ("ep_info_buffer", "ep_success_buffer")
 
 
@@ -63,6 +65,7 @@ def model_state(model: BaseAlgorithm) -> dict[str, Any]:
         "queues": {name: list(getattr(model, name)) for name in _QUEUES if getattr(model, name) is not None},
         "buffers": {name: piece_state(buffer) for name, buffer in _buffers(model)},
         "env": piece_state(model.env),
+        "own": model.own_state_dict() if hasattr(model, "own_state_dict") else None,
     }
 
 
@@ -94,6 +97,8 @@ def load_model_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
             setattr(model, name, deque(state["queues"][name], maxlen=model._stats_window_size))
     for name, buffer in _buffers(model):
         load_piece_state(buffer, state["buffers"][name])
+    if hasattr(model, "load_own_state_dict"):
+        model.load_own_state_dict(state["own"])
     assert model.env is not None
     load_piece_state(model.env, state["env"])
     if any(inexact_parts(state["env"])):
@@ -142,8 +147,9 @@ def _buffers(model: BaseAlgorithm) -> list[tuple[str, Any]]:
     """The buffers that outlive a rollout."""
     if isinstance(model, OffPolicyAlgorithm):
         return [("replay_buffer", model.replay_buffer)]
-    buffer = getattr(model, "rollout_buffer", None)
-    return [("rollout_buffer", buffer)] if hasattr(buffer, "state_dict") else []
+    buffer = vars(model).get("rollout_buffer")
+    is_emptied = buffer is None or type(buffer).__module__.partition(".")[0] in _EMPTY_THEIR_ROLLOUT_BUFFERS
+    return [] if is_emptied else [("rollout_buffer", buffer)]
 
 
 def _alike(own: Any, value: Any, device: torch.device) -> Any:
