@@ -48,7 +48,7 @@ def load_settings(source: str, overrides: Sequence[str] = ()) -> Settings:
     """
     document = _document(source)
     for override in overrides:
-        _set(document, override)
+        set_override(document, override)
     _refuse_unknown(document, Settings, ())
     try:
         return Settings.model_validate(document)
@@ -86,10 +86,7 @@ def _document(source: str) -> dict[str, Any]:
             raise InputError(f"the settings file {source} cannot be read: {_reason(error)}") from None
     else:
         raise InputError(f"{source!r} is neither a preset nor a YAML file; {nearest(source, preset_names())}")
-    try:
-        document = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None
+    document = parse_yaml(text, source)
     if document is None:
         return {}
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
@@ -101,8 +98,28 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
     return error.strerror or "unknown reason" if isinstance(error, OSError) else "it is not text in UTF-8"
 
 
-def _set(document: dict[str, Any], override: str) -> None:
-    """Write one override into the document."""
+def parse_yaml(text: str, what: str) -> Any:
+    """What a text in YAML, or in JSON, says.
+
+    Args:
+        text: to be read; nothing in it is executed.
+        what: names it in the error.
+
+    Raises:
+        InputError: it is neither.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{what} is not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def set_override(document: dict[str, Any], override: str) -> None:
+    """Write one override, such as `policy.width=32`, into the document.
+
+    Raises:
+        InputError: it does not have that form, or does not fit the document.
+    """
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
