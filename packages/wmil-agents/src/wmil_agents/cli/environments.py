@@ -44,7 +44,7 @@ def describe_environment(id: str) -> None:
     Raises:
         InputError: there is no such environment.
     """
-    id = _whole_id(id)
+    id = whole_id(id)
     screen, world = console(), _world(id)
     screen.print(f"{id}\n\n{inspect.getdoc(type(world.task))}\n", markup=False)
     observation = ", ".join(f"{attribute.name} ({attribute.n_values})" for attribute in world.observation.attributes)
@@ -65,7 +65,12 @@ def describe_environment(id: str) -> None:
     screen.print(predicted)
 
 
-def _whole_id(id: str) -> str:
+def whole_id(id: str) -> str:
+    """The id of an environment that is named in short.
+
+    Raises:
+        InputError: there is none, or several.
+    """
     ids = [row.id for row in ROWS]
     meant = [known for known in ids if id in (known, _short(known), _name(known))]
     if len(meant) == 1:

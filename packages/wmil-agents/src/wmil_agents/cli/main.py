@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+from wmil_agents.cli.exit_codes import errors_end
+from wmil_agents.cli.parent_commands import FAKE_LLM_HELP, fake_llm, parent_app
 
 app = typer.Typer(
     name="wmil",
@@ -19,8 +20,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-BAD_INPUT = 2
 
 
 def _print_version(is_asked: bool) -> None:
@@ -53,7 +52,7 @@ class TrainCommand(TyperCommand):
 @app.command()
 def envs(id: Annotated[str | None, typer.Argument(help="Describe this one.")] = None) -> None:
     """List the environments with floors and ceilings, or describe one."""
-    with _bad_input_ends():
+    with errors_end():
         from wmil_agents.cli.environments import describe_environment, list_environments
 
         list_environments() if id is None else describe_environment(id)
@@ -73,9 +72,9 @@ def train(
     A finite world is judged on four criteria, another one on the return that counts as solved.
 
     Exit code: 0 if all criteria that can be judged passed, 1 if one did not or none can be judged, 2 if the input
-    cannot be used.
+    cannot be used, 3 if a parent that is a language model fails.
     """
-    with _bad_input_ends():
+    with errors_end():
         from wmil_agents.cli.training import train_and_judge
 
         asked = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
@@ -124,7 +123,7 @@ def compare(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
 ) -> None:
     """Compare arms over the same seeds; `COMPARE_HELP` says how."""
-    with _bad_input_ends():
+    with errors_end():
         from wmil_agents.cli.comparison import asked_plan, compare_and_tell, tell_plan
 
         plan = asked_plan(arms, overrides or [], seeds, out, per_step=per_step)
@@ -144,21 +143,11 @@ def evaluate(
 
     The evaluation is exact where the world is finite, else an estimate from episodes, with its interval.
     """
-    with _bad_input_ends():
+    with errors_end():
         from wmil_agents.cli.run_evaluation import evaluate_run
 
         evaluate_run(run, episodes, level)
 
 
-@contextmanager
-def _bad_input_ends() -> Iterator[None]:
-    """A block in which an `InputError` becomes one sentence on stderr and exit code 2."""
-    try:
-        yield
-    except ValueError as error:
-        from wmil_agents.runs.input_error import InputError
-
-        if not isinstance(error, InputError):
-            raise
-        typer.echo(f"wmil: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from None
+app.add_typer(parent_app)
+app.command(name="fake-llm", help=FAKE_LLM_HELP)(fake_llm)

@@ -33,19 +33,19 @@ def _rows(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str
         else:
             default = yaml.safe_dump(field.get_default(call_default_factory=True), default_flow_style=True)
             text = default.removesuffix("...\n").strip()
-            yield f"{prefix}{name}", _kind(annotation), text, field.description or ""
+            yield f"{prefix}{name}", in_words(annotation), text, field.description or ""
 
 
-def _kind(annotation: Any) -> str:
+def in_words(annotation: Any) -> str:
     """What may be given, in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return "|".join(str(choice) for choice in arguments)
     if origin in (Union, UnionType):
-        return "|".join(_kind(part) for part in arguments)
+        return "|".join(in_words(part) for part in arguments)
     if annotation is type(None):
         return "null"
     if origin is not None and hasattr(annotation, "__metadata__"):
-        return _kind(arguments[0])
+        return in_words(arguments[0])
     words = {int: "whole number", float: "number", bool: "true|false", str: "text", dict: "names and values"}
     return words.get(origin or annotation, str(annotation))

@@ -34,9 +34,13 @@ def train_and_judge(source: str, overrides: Sequence[str], out: Path | None, com
         f"{settings.name}: {settings.learner.algorithm} on {settings.env.id}, {settings.total_steps:,} steps in "
         f"{settings.n_envs} environments, seed {settings.seed}{_changes(settings)}"
     )
+
+    def notice(sentence: str) -> None:
+        screen.print(sentence, markup=False, soft_wrap=True)
+
     try:
         with ProgressDisplay(screen, settings.total_steps, heading) as display:
-            result = run(settings, folder, display, command)
+            result = run(settings, folder, display, command, notice=notice)
     except KeyboardInterrupt:
         typer.echo(f"wmil: interrupted; what was measured until then and the weights are in {folder}", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -1,0 +1,36 @@
+"""How the commands end, and with which words, when something cannot be used or a parent gives no verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+BAD_INPUT = 2
+PARENT_FAILED = 3
+"""A language model, its budget or its store."""
+INTERRUPTED = 130
+
+
+@contextmanager
+def errors_end() -> Iterator[None]:
+    """A block in which an `InputError` or a `ParentError` becomes one sentence on stderr and its exit code."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        code = _code(error)
+        if code is None:
+            raise
+        typer.echo(f"wmil: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(code) from None
+
+
+def _code(error: Exception) -> int | None:
+    """The exit code of an error that was foreseen; None of a bug."""
+    from wmil_agents.runs.input_error import InputError
+    from wmil_envs.llm.errors import ParentError
+
+    if isinstance(error, ParentError) or (isinstance(error, InputError) and isinstance(error.__cause__, ParentError)):
+        return PARENT_FAILED
+    return BAD_INPUT if isinstance(error, InputError) else None
