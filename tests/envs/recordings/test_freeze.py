@@ -95,7 +95,7 @@ def test_the_judge_card_tells_who_judged_when_at_what_cost_and_how_well(
     assert card["answered_by"] == {"model-that-answered": 18}
     assert card["first_asked"] <= card["last_asked"]
     assert card["template"] == {"version": 1, "sha256": template_hash()}
-    assert card["sources"] == {"instances": "model", "transition": "model", "judge": "model"}
+    assert card["sources"] == {"instances": "model", "transition": "rule", "judge": "model"}
     assert card["cost"] == {
         "calls": 18,
         "input_tokens": 1_800,

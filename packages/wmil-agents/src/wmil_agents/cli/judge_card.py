@@ -86,7 +86,8 @@ def audit_tables(checked: Audit, most: int) -> Iterator[Table | str]:
 
 def _card_rows(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     asked, cost, coverage, template = card["asked_of"], card["cost"], card["coverage"], card["template"]
-    yield "asked of", f"{asked['model']} ({asked['provider']}, {asked['server']})"
+    server = "the provider's own" if asked["server"] == "the provider's own" else "another"
+    yield "asked of", f"{asked['model']} through the SDK {asked['provider']}, at {server} address"
     yield "answered by", ", ".join(f"{name or 'unnamed'} ({n})" for name, n in card["answered_by"].items())
     yield "asked", f"{card['first_asked']} to {card['last_asked']}"
     yield "prompt", f"template {template['version']}, {template['sha256'][:_LETTERS_OF_HASH]}"
@@ -111,7 +112,7 @@ def _card_rows(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _compared(one: Mapping[str, Any]) -> str:
     kappa = one.get("kappa_is_undefined") or f"kappa {figure(one['kappa'])}"
-    return f"agreement {figure(one['agreement'])}, {kappa}, {one['cells']} pairs of state and action"
+    return f"agreement {figure(one['agreement'])}, {kappa}, {one['cells']} pairs"
 
 
 def _pairs(title: str, rows: Any) -> Table:

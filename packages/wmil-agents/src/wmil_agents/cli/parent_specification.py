@@ -75,7 +75,8 @@ def refusals_told(what: str) -> Iterator[None]:
     except InputError:
         raise
     except (ValueError, TypeError, OSError, ImportError, AssertionError, gym.error.Error) as error:
-        raise InputError(f"{what}: {' '.join(str(error).split())}") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+        raise InputError(f"{what}: {reason}") from error
 
 
 def _plain(text: str) -> Mapping[str, Any]:

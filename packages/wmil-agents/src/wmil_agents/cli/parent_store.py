@@ -34,7 +34,7 @@ def import_store(store: Path, source: Path) -> None:
         InputError: the file does not hold answered questions.
         StoreError: the store cannot be written.
     """
-    with refusals_told("nothing was imported"):
+    with refusals_told(f"nothing was imported from {source}"):
         imported = import_transcript(Store(store), source)
     _say(f"{imported.added} answers are new in {store}, {imported.known} were known")
     if imported.conflicts:

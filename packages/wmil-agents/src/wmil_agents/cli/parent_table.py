@@ -115,10 +115,9 @@ def _heading(task: Task, settings: LLMSettings) -> str:
 def _kept(task: Task, settings: LLMSettings) -> str:
     recorded = Recorded(Plan(task, settings))
     n_questions = len(recorded.questions)
-    return (
-        f"{n_questions - len(recorded.missing)} of {n_questions} questions are answered, and their answers are kept in "
-        f"{settings.store}: the same command goes on from there"
-    )
+    n_answered = n_questions - len(recorded.missing)
+    kept = f", and kept in {settings.store}: filling again asks the others" if n_answered else ""
+    return f"{n_answered} of {n_questions} questions are answered{kept}"
 
 
 def _tell_filled(screen: Console, filled: Filled, settings: LLMSettings) -> None:

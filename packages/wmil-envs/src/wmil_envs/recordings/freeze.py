@@ -56,7 +56,7 @@ def freeze(task: Task, settings: LLMSettings, path: str | Path, *, partial: bool
 
 def judge_card(recorded: Recorded) -> dict[str, Any]:
     """Who judged, when, at what cost, how completely and how well: plain data, without a secret or a path."""
-    settings, records = recorded.plan.settings, list(recorded.records.values())
+    settings, questions, records = recorded.plan.settings, recorded.plan.questions, list(recorded.records.values())
     dates = sorted(record.asked_at for record in records)
     card: dict[str, Any] = {
         "asked_of": {
@@ -70,7 +70,12 @@ def judge_card(recorded: Recorded) -> dict[str, Any]:
         "last_asked": dates[-1] if dates else None,
         "template": {"version": TEMPLATE_VERSION, "sha256": template_hash()},
         "sources": {
-            duty: "model" if duty in settings.duties else "rule" for duty in ("instances", "transition", "judge")
+            duty: "model" if is_asked else "rule"
+            for duty, is_asked in (
+                ("instances", questions.asks_instances),
+                ("transition", questions.asks_transitions),
+                ("judge", questions.asks_judgements),
+            )
         },
         "cost": {
             "calls": sum(record.attempts for record in records),
