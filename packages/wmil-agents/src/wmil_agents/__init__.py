@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from wmil_agents.policies.transformer_policy import TransformerPolicy
     from wmil_agents.prediction_reward import PredictionReward
     from wmil_agents.reinforce import REINFORCE
+    from wmil_agents.runs.episode_layout import LogOptions, estimate_bytes
+    from wmil_agents.runs.episode_log import EpisodeLog
+    from wmil_agents.runs.episodes import read_episodes
     from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
     from wmil_agents.vec_env.history import HistoryVecEnv
     from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
@@ -44,12 +47,14 @@ __all__ = [
     "BatchVecEnv",
     "CheckpointError",
     "ContrastiveLoss",
+    "EpisodeLog",
     "EventReplay",
     "EventReplayBuffer",
     "ExactCheckpointCallback",
     "HistoryExtractor",
     "HistoryVecEnv",
     "LatentWorldModelLoss",
+    "LogOptions",
     "PredictionReward",
     "StatefulEnv",
     "TeacherLoss",
@@ -59,10 +64,12 @@ __all__ = [
     "__version__",
     "attach",
     "continue_learning",
+    "estimate_bytes",
     "evaluate",
     "load_foreign",
     "make_batch_vec_env",
     "newest_valid",
+    "read_episodes",
     "read_state",
     "register_adapter",
     "restore_checkpoint",
@@ -74,11 +81,13 @@ _MODULE_OF = {
     "REINFORCE": "reinforce",
     "AuxiliaryLoss": "auxiliary_loss",
     "BatchVecEnv": "vec_env.batch_vec_env",
+    "EpisodeLog": "runs.episode_log",
     "EventReplay": "buffers.event_memory",
     "EventReplayBuffer": "buffers.event_replay_buffer",
     "HistoryExtractor": "extractors.history",
     "HistoryVecEnv": "vec_env.history",
     "ContrastiveLoss": "auxiliary_losses.contrastive",
+    "LogOptions": "runs.episode_layout",
     "LatentWorldModelLoss": "auxiliary_losses.latent_world_model",
     "PredictionReward": "prediction_reward",
     "TeacherLoss": "auxiliary_losses.teacher",
@@ -86,6 +95,7 @@ _MODULE_OF = {
     "TransformerPolicy": "policies.transformer_policy",
     "WorldModelLoss": "auxiliary_losses.world_model",
     "attach": "attachment",
+    "estimate_bytes": "runs.episode_layout",
     "evaluate": "evaluation.evaluate",
     "make_batch_vec_env": "vec_env.make_batch_vec_env",
     "CheckpointError": "checkpoints.checkpoint_error",
@@ -94,6 +104,7 @@ _MODULE_OF = {
     "continue_learning": "checkpoints.continuing",
     "load_foreign": "checkpoints.foreign",
     "newest_valid": "checkpoints.checkpoint_folder",
+    "read_episodes": "runs.episodes",
     "read_state": "checkpoints.state_folder",
     "register_adapter": "checkpoints.adapter",
     "restore_checkpoint": "checkpoints.checkpoint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from stable_baselines3.common.logger import configure
 
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.world_of import world_of
+from wmil_agents.runs.episode_layout import MEGABYTE, LogOptions, estimate_bytes
+from wmil_agents.runs.episode_log import EpisodeLog
 from wmil_agents.runs.evaluation_callback import EvaluatedStep, EvaluationCallback, Progress
 from wmil_agents.runs.experiment import (
     Experiment,
@@ -22,7 +25,7 @@ from wmil_agents.runs.experiment import (
 from wmil_agents.runs.metrics import MetricsFile, metrics_row
 from wmil_agents.runs.privilege import privilege
 from wmil_agents.runs.reward_components import RewardComponents
-from wmil_agents.runs.run_files import METRICS, TRAIN
+from wmil_agents.runs.run_files import EPISODES, METRICS, TRAIN, VERSIONS
 from wmil_agents.runs.run_folder import begin_folder, check_folder, end_folder, save_policy
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.verdict import Verdict, fallback_refusal, judge
@@ -49,6 +52,7 @@ def run(
     folder: Path,
     progress: Callable[[Progress], None] | None = None,
     command: Sequence[str] = (),
+    notice: Callable[[str], None] | None = None,
 ) -> Result:
     """Train as the settings say, and write everything measured into a folder.
 
@@ -61,6 +65,8 @@ def run(
         folder: where to; it must be empty or not there.
         progress: called some times a second, and after every evaluation.
         command: the words that started the run, for the record.
+        notice: called with a sentence where there is an episode log: how large it will become, and that it reached its
+            limit if it did.
 
     Raises:
         InputError: something does not exist or does not fit; then nothing has been written.
@@ -70,12 +76,17 @@ def run(
         experiment = build_experiment(settings)
         try:
             begin_folder(folder, settings, command)
-            return _train(experiment, folder, progress)
+            return _train(experiment, folder, progress, notice)
         finally:
             experiment.close()
 
 
-def _train(experiment: Experiment, folder: Path, progress: Callable[[Progress], None] | None) -> Result:
+def _train(
+    experiment: Experiment,
+    folder: Path,
+    progress: Callable[[Progress], None] | None,
+    notice: Callable[[str], None] | None,
+) -> Result:
     settings, model = experiment.settings, experiment.model
     history: list[EvaluatedStep] = []
     metrics = MetricsFile(folder / METRICS)
@@ -89,13 +100,20 @@ def _train(experiment: Experiment, folder: Path, progress: Callable[[Progress], 
     evaluation = EvaluationCallback(
         experiment.evaluate, settings.evaluation.interval, settings.total_steps, keep, progress
     )
+    log = _episode_log(experiment, folder)
+    if log is not None and notice is not None:
+        notice(str(estimate_bytes(model, settings.total_steps, log.options)))
     try:
-        callbacks = CallbackList([RewardComponents(), evaluation])
+        callbacks = CallbackList([RewardComponents(), evaluation, *([] if log is None else [log])])
         model.learn(settings.total_steps, callbacks, log_interval=settings.logging.interval)
     except KeyboardInterrupt:
         save_policy(folder, experiment)
         raise
     finally:
+        if log is not None:
+            log.close()
+            if log.stopped is not None and notice is not None:
+                notice(log.stopped)
         metrics.close()
         model.logger.close()
     world = world_of(experiment.evaluation_env)
@@ -110,3 +128,20 @@ def _train(experiment: Experiment, folder: Path, progress: Callable[[Progress], 
     )
     end_folder(folder, experiment, verdict)
     return Result(folder, settings, tuple(history), verdict)
+
+
+def _episode_log(experiment: Experiment, folder: Path) -> EpisodeLog | None:
+    """The log that the settings ask for; None where they ask for none."""
+    settings, asked = experiment.settings, experiment.settings.episodes
+    if asked.every == 0:
+        return None
+    options = LogOptions(
+        every=asked.every,
+        max_bytes=asked.max_megabytes * MEGABYTE,
+        attention=asked.attention,
+        features=asked.features,
+        sample_every=asked.sample_every,
+    )
+    facts = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+    about = {"seed": settings.seed, "settings": settings.model_dump(mode="json"), "versions": facts}
+    return EpisodeLog(folder / EPISODES, options, about)

@@ -11,6 +11,8 @@ SETTINGS, VERSIONS, METRICS, POLICY, VERDICT = (
 )
 TRAIN = "train"
 """The folder of the logger's files, progress.csv among them."""
+EPISODES = "episodes"
+"""The folder of the episode log, where one is asked for."""
 PROGRESS = "progress.csv"
 """In it: Stable-Baselines3's own log."""
 LEVELS = "levels.json"

@@ -104,6 +104,21 @@ class LoggingSettings(Section):
     """Whether TensorBoard's files are written into train/ as well."""
 
 
+class EpisodeSettings(Section):
+    """What is kept of the episodes themselves."""
+
+    every: Annotated[int, Field(ge=0)] = 0
+    """One episode of so many is kept in episodes/, with its observations, actions and rewards; 0 for none."""
+    max_megabytes: Positive = 256
+    """At this size of the folder the log ends, and says so."""
+    attention: bool = False
+    """Whether attention weights are sampled."""
+    features: bool = False
+    """Whether hidden features are sampled."""
+    sample_every: Positive = 64
+    """Samples are of one step of all environments in so many."""
+
+
 class Settings(Section):
     """Everything that decides a run."""
 
@@ -138,3 +153,5 @@ class Settings(Section):
     """How the policy is evaluated while it learns."""
     logging: LoggingSettings = LoggingSettings()
     """What is written besides the metrics."""
+    episodes: EpisodeSettings = EpisodeSettings()
+    """What is kept of the episodes themselves."""

@@ -101,6 +101,11 @@ class StepInfos(Sequence[dict[str, Any]]):
         unjudged: NDArray[np.bool_] = (words == "unjudged") & self.truncated
         return unjudged if unjudged.any() else None
 
+    def column(self, name: str) -> NDArray[Any] | None:
+        """What the vector environment tells under this name, a row for each environment; None for nothing."""
+        values = self._info.get(name)
+        return values if isinstance(values, np.ndarray) and len(values) == len(self) else None
+
     def __len__(self) -> int:
         return len(self.done)
 

@@ -30,11 +30,6 @@ class NextObservationRecorder(VecEnvWrapper):
         """The answer (n_envs, n_actions)."""
         self.unjudged: NDArray[np.bool_] | None = None
         """(n_envs,) where the last step has no verdict; None for nowhere."""
-        # A wrapper such as VecNormalize rewrites the terminal observations inside the dicts, not in the batch.
-        inner = venv
-        while isinstance(inner, VecMonitor):
-            inner = inner.venv
-        self._reads_batches = not isinstance(inner, VecEnvWrapper)
 
     def reset(self) -> VecEnvObs:
         """Resets the environments; there is no next observation yet."""
@@ -55,8 +50,7 @@ class NextObservationRecorder(VecEnvWrapper):
         self.next_observations, self.unjudged = obs, None
         if dones.any():
             self.unjudged = unjudged_rows(infos)
-            final = getattr(infos, "final_observations", None) if self._reads_batches else None
-            self.next_observations = _with_final_dicts(obs, dones, infos) if final is None else _with(obs, dones, final)
+            self.next_observations = next_observations(self.venv, obs, dones, infos)
         return obs, rewards, dones, infos
 
     def state_dict(self) -> dict[str, Any]:
@@ -77,6 +71,19 @@ class NextObservationRecorder(VecEnvWrapper):
 
     def load_own_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing to restore."""
+
+
+def next_observations(venv: VecEnv, obs: VecEnvObs, dones: np.ndarray, infos: Any) -> VecEnvObs:
+    """The observations that a step of `venv` led to: the terminal one where an episode ended."""
+    final = getattr(infos, "final_observations", None) if tells_batches(venv) else None
+    return _with_final_dicts(obs, dones, infos) if final is None else _with(obs, dones, final)
+
+
+def tells_batches(venv: VecEnv) -> bool:
+    """Whether no wrapper, such as VecNormalize, rewrites in the infos' dicts what their arrays tell too."""
+    while isinstance(venv, VecMonitor | NextObservationRecorder):
+        venv = venv.venv
+    return not isinstance(venv, VecEnvWrapper)
 
 
 def _with(obs: VecEnvObs, dones: np.ndarray, final: Any) -> VecEnvObs:
