@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wmil_agents.evaluation.intervals import bootstrap_interval
-from wmil_agents.plots.style import ARMS, INK, STYLE, horizontal_lines
+from wmil_agents.plots.style import ARMS, DASHED, INK, STYLE, horizontal_lines
 from wmil_agents.runs.comparison import ArmResult, Comparison
 from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.run_files import METRICS
@@ -18,8 +18,6 @@ from wmil_agents.runs.run_files import METRICS
 Floats = npt.NDArray[np.float64]
 
 NAME = "comparison"
-_DASHED = (0, (5, 2))
-"""The line of an arm that was told more than the rewards of its own actions."""
 _N_RESAMPLES = 1_000
 
 
@@ -55,7 +53,7 @@ def draw_comparison(comparison: Comparison) -> list[Path]:
             ]
             style: Any = {"color": ARMS[place % len(ARMS)]}
             ax.fill_between(steps, *np.array(band).T, alpha=0.18, linewidth=0, **style)
-            line = _DASHED if result.arm.mark else "solid"
+            line = DASHED if result.arm.mark else "solid"
             ax.plot(steps, np.median(values, axis=0), linewidth=2.2, linestyle=line, label=result.arm.label, **style)
             end = max(end, float(steps[-1]))
         ax.set_xlim(0, yardstick.last_step or end)

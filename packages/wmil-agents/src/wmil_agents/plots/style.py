@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 """Colours of Okabe and Ito (2008), which can be told apart with every kind of colour vision."""
-ARMS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
-"""Of the lines in one picture, in order."""
+ARMS = (BLUE, ORANGE, GREEN, "#B5548A", "#967000", "#333333")
+"""Of the lines in one picture, in order; the later ones darker than theirs, to be seen on white."""
+ARMS_ON_DARK = ("#56B4E9", "#F58442", "#1FC295", "#E39AC4", "#E6C229", "#E8E8E8")
+"""The same lines on a dark page."""
+DASHED = (0, (5, 2))
+"""The line of an arm that was told more than the rewards of its own actions."""
 INK, FAINT = "#333333", "#767676"
 STYLE: Any = {
     "figure.facecolor": "white",
