@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from wmil_agents.cli.exit_codes import errors_end
 from wmil_agents.cli.parent_commands import FAKE_LLM_HELP, fake_llm, parent_app
+from wmil_agents.cli.report_commands import PLOT_HELP, export, plot, report
 
 app = typer.Typer(
     name="wmil",
@@ -151,3 +152,6 @@ def evaluate(
 
 app.add_typer(parent_app)
 app.command(name="fake-llm", help=FAKE_LLM_HELP)(fake_llm)
+app.command()(report)
+app.command(help=PLOT_HELP)(plot)
+app.command()(export)
