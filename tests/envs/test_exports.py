@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import ModuleType
 
 import pytest
@@ -20,3 +22,13 @@ def test_every_exported_name_is_what_it_says(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = wmil_envs.nothing
+
+
+def test_the_import_loads_nothing_that_only_language_models_need() -> None:
+    program = (
+        "import sys, gymnasium, wmil_envs; gymnasium.make('WMIL/PatternEcho-v0').reset(seed=0); "
+        "print([name for name in ('openai', 'anthropic', 'pydantic', 'httpx', 'sqlite3', 'http.server') "
+        "if name in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert loaded == "[]\n"

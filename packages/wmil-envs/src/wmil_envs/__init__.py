@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from wmil_envs.bank import Bank, compile_bank
     from wmil_envs.curriculum import Curriculum
     from wmil_envs.exact_value import PolicyValue, policy_value, table_value
+    from wmil_envs.fake_llm.server import FakeLLM
+    from wmil_envs.llm.errors import ParentError
+    from wmil_envs.llm.settings import BudgetSettings, LLMSettings
     from wmil_envs.oracle import Oracle, compute_oracle
     from wmil_envs.parent import LazyParent, Parent, Verdicts
+    from wmil_envs.parents.llm import LLMParent
     from wmil_envs.reward import RewardVector
     from wmil_envs.seeding import spawn_seeds
     from wmil_envs.symbolic_env import SymbolicEnv
@@ -27,10 +31,15 @@ _HOMES = {
     "AttributeSpace": "attribute",
     "Bank": "bank",
     "BatchVectorReward": "wrappers.vector_reward",
+    "BudgetSettings": "llm.settings",
     "Curriculum": "curriculum",
+    "FakeLLM": "fake_llm.server",
+    "LLMParent": "parents.llm",
+    "LLMSettings": "llm.settings",
     "LazyParent": "parent",
     "Oracle": "oracle",
     "Parent": "parent",
+    "ParentError": "llm.errors",
     "PolicyValue": "exact_value",
     "RewardVector": "reward",
     "SymbolicEnv": "symbolic_env",
@@ -50,10 +59,15 @@ __all__ = [
     "AttributeSpace",
     "Bank",
     "BatchVectorReward",
+    "BudgetSettings",
     "Curriculum",
+    "FakeLLM",
+    "LLMParent",
+    "LLMSettings",
     "LazyParent",
     "Oracle",
     "Parent",
+    "ParentError",
     "PolicyValue",
     "RewardVector",
     "SymbolicEnv",
