@@ -79,7 +79,7 @@ def audit_tables(checked: Audit, most: int) -> Iterator[Table | str]:
     told = checked.disagreements[:most]
     for differs in told:
         marks = f"the model gives {differs.goal:.3g}, the rule {differs.rule:.3g}"
-        yield f'- {differs.question} The answer "{differs.means}": {marks}.'
+        yield f"- {differs.question} For {differs.means} {marks}."
     if len(checked.disagreements) > len(told):
         yield f"{len(checked.disagreements) - len(told)} more disagreements: --most {len(checked.disagreements)}"
 
