@@ -76,6 +76,15 @@ def test_optional_attributes_are_absent_at_zero_and_others_never() -> None:
     assert present.tolist() == [[True, False], [True, True], [True, False]]
 
 
+def test_columns_that_no_row_has_are_not_looked_up() -> None:
+    space = AttributeSpace([Attribute("shape", 4), Attribute("last", 3, optional=True), Attribute("colour", 2)])
+    tokenizer, obs = tokenize(space, WIDTH), torch.tensor([[3, 0, 1], [2, 0, 0]])
+    tokens, _ = tokenizer(obs)
+    fewer, present = tokenizer.without_absent(obs)
+    assert present is None
+    assert torch.equal(fewer, tokens[:, [0, 2]])
+
+
 def test_what_stands_in_an_absent_row_is_never_read() -> None:
     tokenizer = tokenize(ENTITIES, WIDTH)
     raw = obs_as_tensor(batch(ENTITIES), torch.device("cpu"))

@@ -4,7 +4,8 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from wmil_agents.extractors.transformer import TransformerExtractor, masked_mean, without_absent
+from wmil_agents.extractors.tokenize import without_absent
+from wmil_agents.extractors.transformer import TransformerExtractor, masked_mean
 from wmil_agents.networks.transformer import Transformer
 from wmil_envs.attribute import Attribute, AttributeSpace
 
@@ -134,12 +135,12 @@ def test_columns_that_no_row_has_are_left_out_and_change_nothing(gone: list[int]
     torch.testing.assert_close(transformer(fewer, without_gap), expected, atol=1e-6, rtol=1e-5)
 
 
-def test_columns_that_some_row_has_stay_and_so_does_everything_where_there_is_only_the_query() -> None:
+def test_columns_that_some_row_has_stay_and_so_does_everything_where_no_row_has_anything() -> None:
     tokens, present = torch.randn(2, 3, 16), torch.tensor([[True, True, False], [True, False, True]])
     fewer, still = without_absent(tokens, present)
     assert fewer is tokens
     assert still is present
-    only_query = torch.tensor([[True, False, False]] * 2)
-    fewer, still = without_absent(tokens, only_query)
+    nothing = torch.zeros(2, 3, dtype=torch.bool)
+    fewer, still = without_absent(tokens, nothing)
     assert fewer is tokens
-    assert still is only_query
+    assert still is nothing

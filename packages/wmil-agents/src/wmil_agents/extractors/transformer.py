@@ -58,9 +58,7 @@ class TransformerExtractor(BaseFeaturesExtractor):
 
     def forward(self, observations: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Observations, raw or preprocessed -> features (B, features_dim)."""
-        tokens, present = self._tokens(observations)
-        if present is not None:
-            tokens, present = without_absent(tokens, present)
+        tokens, present = self._with_query(*self.tokenizer.without_absent(observations))
         read: Tensor = self.transformer(tokens, present, READ[self.readout])
         if self.readout == "query":
             return read[:, 0]
@@ -76,33 +74,14 @@ class TransformerExtractor(BaseFeaturesExtractor):
 
     def attention_weights(self, observations: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Attention weights (layers, B, heads, n queries, n keys); token 0 is the query, the attributes follow."""
-        return self.transformer.attention_weights(*self._tokens(observations))
+        return self.transformer.attention_weights(*self._with_query(*self.tokenizer(observations)))
 
-    def _tokens(self, observations: Tensor | Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    def _with_query(self, tokens: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The query token, always present, in front of the observation's own tokens."""
-        tokens, present = self.tokenizer(observations)
         tokens = torch.cat([self.query.expand(tokens.shape[0], 1, -1), tokens], dim=1)
         if present is not None:
             present = torch.cat([present.new_ones(present.shape[0], 1), present], dim=1)
         return tokens, present
-
-
-def without_absent(tokens: Tensor, present: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Tokens (B, n, width) and presence (B, n) without the columns that no row has; None for presence without a gap.
-
-    Nobody would see them, so the others come out as before, up to the order in which floats are added, in less time.
-    The first token, which every row has, and one other stay in any case.
-    """
-    counts = present.sum(0).tolist()
-    used = [column for column, count in enumerate(counts) if count]
-    if 2 <= len(used) < len(counts):
-        if used == list(range(len(used))):  # as where the outcome of a last action comes last; a view is quickest
-            tokens, present = tokens[:, : len(used)], present[:, : len(used)]
-        else:
-            columns = torch.tensor(used, device=tokens.device)
-            tokens, present = tokens.index_select(1, columns), present.index_select(1, columns)
-    all_are_present = all(counts[column] == len(present) for column in used) and len(used) == tokens.shape[1]
-    return tokens, None if all_are_present else present
 
 
 def masked_mean(tokens: Tensor, present: Tensor) -> Tensor:
