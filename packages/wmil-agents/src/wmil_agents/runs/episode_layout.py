@@ -23,7 +23,7 @@ _MIN_BLOCKS = 10
 """As many fit into the limit, so that it is not far from what is kept."""
 MAX_SAMPLED_ROWS = 32
 """Environments, of each sampled step."""
-_BLOCK_ROWS, _BLOCK_BYTES = 8_192, 8 * 2**20
+_BLOCK_ROWS, _BLOCK_BYTES = 16_384, 8 * 2**20
 """A block is written when so many steps, or so many bytes, have come together."""
 _BYTES_OF_A_HEADER = 300
 """Of one array in a file: its name, its shape, its checksum, up to rounding."""
