@@ -24,6 +24,8 @@ Runs that differ in nothing but their seeds are one line: their interquartile me
   world-model        skill of the world model at each attribute
   reward-components  goal, prediction and consistency while it learnt
   levels             success at every level
+  attention          what attends to what, where the run sampled it (episodes.attention)
+  embedding          hidden features in a plane, where the run sampled them (episodes.features)
 """
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wmil_agents.plots.inner_views import attention_view, feature_view
 from wmil_agents.plots.level_scores import level_scores
 from wmil_agents.plots.panels import (
     Panel,
@@ -31,6 +32,8 @@ FIGURES = {
     "world-model": "skill of the world model at each attribute",
     "reward-components": "goal, prediction and consistency while it learnt",
     "levels": "success at every level",
+    "attention": "what attends to what, from the samples of an episode log",
+    "embedding": "hidden features in a plane, from the samples of an episode log",
 }
 """What can be drawn, each with what it shows."""
 ENDINGS = (".svg", ".png", ".pdf")
@@ -57,7 +60,7 @@ def draw_figure(arms: Sequence[RecordedArm], name: str, out: Path, title: str = 
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
-        figure = _draw_levels(arms) if name == "levels" else _draw_panels(arms, _panels(arms, name), name)
+        figure = _DRAWN[name](arms) if name in _DRAWN else _draw_panels(arms, _panels(arms, name), name)
         if title:
             figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12.5)
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(out.suffix)
@@ -149,6 +152,53 @@ def _draw_levels(arms: Sequence[RecordedArm]) -> Figure:
     ax.set_xlabel("success; dashed: chance and best possible")
     _legend(figure, ax, arms)
     return figure
+
+
+def _draw_attention(arms: Sequence[RecordedArm]) -> Figure:
+    found = [(arm, view) for arm in arms if (view := attention_view(arm)) is not None]
+    if not found:
+        raise InputError("no attention was sampled: train with episodes.every=1 and episodes.attention=true")
+    n_layers = max(len(view.weights) for _, view in found)
+    figure = _figure(3.6 * n_layers, 3.4 * len(found))
+    axes = figure.subplots(len(found), n_layers, squeeze=False)
+    for row, (arm, view) in zip(axes, found, strict=True):
+        for layer, (ax, weights) in enumerate(zip(row, view.weights, strict=False), start=1):
+            ax.set_title(f"Layer {layer}" if len(arms) == 1 else f"Layer {layer}, {arm.label}")
+            ax.imshow(weights, cmap="Blues", vmin=0.0, vmax=1.0)
+            places = range(len(view.tokens))
+            ax.set_xticks(places, view.tokens, rotation=45, ha="right")
+            ax.set_yticks(places, view.tokens)
+            for query, key in np.ndindex(weights.shape):
+                colour = "white" if weights[query, key] > 0.5 else INK
+                ax.text(key, query, f"{weights[query, key]:.2f}", ha="center", va="center", color=colour, fontsize=8)
+    return figure
+
+
+def _draw_embedding(arms: Sequence[RecordedArm]) -> Figure:
+    found = [(arm, view) for arm in arms if (view := feature_view(arm)) is not None and view.labels]
+    if not found:
+        raise InputError("no features were sampled: train with episodes.every=1 and episodes.features=true")
+    n_columns = max(len(view.labels) for _, view in found)
+    figure = _figure(3.8 * n_columns, 3.8 * len(found))
+    axes = figure.subplots(len(found), n_columns, squeeze=False)
+    for row, (arm, view) in zip(axes, found, strict=True):
+        for ax, (column, labels) in zip(row, view.labels.items(), strict=False):
+            ax.set_title(f"By {column}" if len(arms) == 1 else f"By {column}, {arm.label}")
+            kinds = sorted(set(labels))
+            ax.scatter(*view.points.T, s=0)
+            for (x, y), label in zip(view.points.tolist(), labels, strict=True):
+                colour = ARMS[kinds.index(label) % len(ARMS)]
+                ax.text(x, y, label, color=colour, ha="center", va="center", fontsize=8.5, parse_math=False)
+            for axis, share in zip((ax.set_xlabel, ax.set_ylabel), view.shares, strict=True):
+                axis(f"{share:.0%} of the variance")
+    return figure
+
+
+_DRAWN: dict[str, Callable[[Sequence[RecordedArm]], Figure]] = {
+    "levels": _draw_levels,
+    "attention": _draw_attention,
+    "embedding": _draw_embedding,
+}
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from wmil_agents.reports.markup import Child, Markup, element
 from wmil_agents.reports.series import swatch
 from wmil_agents.runs.recorded_arm import RecordedArm
+
+
+class Missing(NamedTuple):
+    """A section that the runs have nothing for."""
+
+    what: str
+    """Would be shown."""
+    why: str
+    """It is not, and how to get it."""
+
+
+def missing(parts: Sequence[Missing]) -> Markup | None:
+    """The section of what is not shown; None where nothing is missing."""
+    if not parts:
+        return None
+    items = [element("li", element("strong", part.what), f": {part.why}.") for part in parts]
+    return section("missing", "Not recorded in these runs", element("ul", items, class_="plain"))
 
 
 def section(name: str, heading: str, *children: Child) -> Markup:

@@ -1,4 +1,4 @@
-"""A matrix as squares, darker for more."""
+"""A matrix of shares as squares, darker for more."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wmil_agents.evaluation.quantity import figure_text
 from wmil_agents.reports.drawing import drawing
 from wmil_agents.reports.markup import Markup, element, joined
 
 _N_SHADES = 10
-_CELL, _LEFT, _TOP = 46.0, 96.0, 34.0
+_CELL, _LEFT, _TOP, _RIGHT = 46.0, 96.0, 70.0, 40.0
 _LONGEST_NAME = 13
 _MAX_CELLS = 32
 
@@ -25,7 +24,7 @@ def heat_map(
     columns: Sequence[str],
     most: float = 1.0,
 ) -> Markup:
-    """The drawing; a cell's number is in it where there is room, and the darkest shade is at `most`.
+    """The drawing; a cell's percentage is in it where there is room, and the darkest shade is at `most`.
 
     Args:
         title: what a screen reader calls it.
@@ -50,14 +49,14 @@ def heat_map(
             parts.append(element("rect", x=x, y=y, width=cell - 1.5, height=cell - 1.5, rx=3.0, class_=classes))
             if cell > 30:
                 place = {"x": x + cell / 2 - 0.75, "y": y + cell / 2 + 3.5}
-                text = figure_text(round(value, 2))
+                text = f"{100 * value:.0f}"
                 kind = f"number {'dark' if shade >= _N_SHADES // 2 else 'light'}"
                 parts.append(element("text", text, **place, class_=kind, text_anchor="middle"))
     for j, name in enumerate(columns[: drawn.shape[1]]):
         x = _LEFT + (j + 0.5) * cell
-        if cell > 30:
-            parts.append(element("text", _short(name, 8), x=x, y=_TOP - 10, class_="tick", text_anchor="middle"))
-    width = _LEFT + drawn.shape[1] * cell + 6
+        turned = f"translate({x:.1f} {_TOP - 8:.1f}) rotate(-38)"
+        parts.append(element("text", _short(name), transform=turned, class_="tick"))
+    width = _LEFT + drawn.shape[1] * cell + _RIGHT
     return drawing(title, description, max(width, 300.0), _TOP + drawn.shape[0] * cell + 6, joined(parts))
 
 

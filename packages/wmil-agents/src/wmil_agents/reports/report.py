@@ -10,8 +10,9 @@ from pathlib import Path
 
 from wmil_agents.plots.panels import score_column
 from wmil_agents.plots.style import ARMS, ARMS_ON_DARK
-from wmil_agents.reports.blocks import chip
+from wmil_agents.reports.blocks import Missing, chip, missing
 from wmil_agents.reports.markup import Child, Markup, element, joined
+from wmil_agents.reports.sections.inside import inside
 from wmil_agents.reports.sections.learning import learning
 from wmil_agents.reports.sections.levels import levels
 from wmil_agents.reports.sections.outcome import outcome
@@ -50,16 +51,18 @@ def write_report(folders: Sequence[Path], out: Path) -> list[RecordedArm]:
 def report(arms: Sequence[RecordedArm]) -> Markup:
     """The page."""
     column = score_column(arms)
-    sections = [
+    found = [
         outcome(arms, column),
         verdict(arms),
         learning(arms, column),
         world_model(arms),
         rewards(arms),
         levels(arms),
+        inside(arms),
         parent(arms),
-        settings(arms),
     ]
+    shown = [part for part in found if isinstance(part, Markup)]
+    sections = [*shown, missing([part for part in found if isinstance(part, Missing)]), settings(arms)]
     title = ", ".join(dict.fromkeys(run.settings.name for arm in arms for run in arm.runs))
     title = title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
     return _document(title, [_header(title, arms), element("main", sections), _footer()])

@@ -62,5 +62,5 @@ def short_number(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share for people, to three figures."""
-    return f"{100 * value:.3g}%"
+    """A share for people: 98.4%, 0.22%."""
+    return f"{100 * value:.{3 if abs(value) >= 0.1 else 2}g}%"

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 
 def read_metrics(path: Path) -> dict[str, list[float]]:
     """The columns as numbers; not-a-number where a cell is empty or a word."""
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [_as_number(row[name]) for row in rows] for name in (rows[0] if rows else {})}
+        names, *rows = [row for row in csv.reader(file) if row] or [[]]
+    n = len(names)
+    whole = [row if len(row) == n else (row + [""] * n)[:n] for row in rows]
+    return {name: _as_numbers(cells) for name, cells in zip(names, zip(*whole, strict=True), strict=False)}
 
 
-def _as_number(cell: Any) -> float:
+def _as_numbers(cells: Sequence[str]) -> list[float]:
+    try:
+        return list(map(float, cells))
+    except ValueError:
+        return list(map(_as_number, cells))
+
+
+def _as_number(cell: str) -> float:
     try:
         return float(cell)
-    except (TypeError, ValueError):
+    except ValueError:
         return math.nan

@@ -1,1 +1,1 @@
-"""The parts of a report: each is a function of the arms that gives markup, or None where it has nothing to say."""
+"""The parts of a report: each gives markup, or says what is missing, or None where it does not apply."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wmil_agents.plots.panels import learning_panels
-from wmil_agents.reports.blocks import grid, legend, note, section
+from wmil_agents.reports.blocks import Missing, grid, legend, note, section
 from wmil_agents.reports.curve_chart import curve_figures
 from wmil_agents.reports.markup import Markup
 from wmil_agents.runs.recorded_arm import RecordedArm
 
 
-def learning(arms: Sequence[RecordedArm], column: str) -> Markup:
-    """The section; a sentence where nothing was measured."""
+def learning(arms: Sequence[RecordedArm], column: str) -> Markup | Missing:
+    """The section."""
     shown = curve_figures(arms, learning_panels(arms, column))
     if not shown:
-        return section("learning", "Learning curves", note("No evaluation was recorded."))
+        return Missing("Learning curves", "no evaluation was recorded")
     return section("learning", "Learning curves", legend(arms), grid(shown), note(_what_is_drawn(arms)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wmil_agents.evaluation.quantity import figure_text
 from wmil_agents.plots.level_scores import LevelScores, level_scores
-from wmil_agents.reports.blocks import figure, legend, note, numbers, section, table
+from wmil_agents.reports.blocks import Missing, figure, legend, numbers, section, table
 from wmil_agents.reports.dot_chart import Dot, DotRow, dot_chart
 from wmil_agents.reports.markup import Markup
 from wmil_agents.reports.scale import percent
@@ -15,15 +15,12 @@ from wmil_agents.runs.recorded_arm import RecordedArm
 _HEADING = "Success by level"
 
 
-def levels(arms: Sequence[RecordedArm]) -> Markup:
-    """The section; a sentence where nobody evaluated the levels."""
+def levels(arms: Sequence[RecordedArm]) -> Markup | Missing:
+    """The section."""
     found = [level for level in level_scores(arms) if level.scores]
     if not found:
-        words = (
-            "Nothing is recorded of single levels: a run writes levels.json at its end where its world has levels and "
-            "the policy can be evaluated exactly."
-        )
-        return section("levels", _HEADING, note(words))
+        words = "a run writes levels.json at its end, where the policy can be evaluated exactly at every level"
+        return Missing(_HEADING, words)
     chart = dot_chart(_HEADING, _sentence(arms, found), [_row(level) for level in found], 0.0, 1.0, percent)
     cells = [
         [level.name, arms[place].name, *map(figure_text, (score.middle, level.floor, level.ceiling))]

@@ -10,7 +10,7 @@ import numpy as np
 from wmil_agents.evaluation.intervals import MIN_PAIRS
 from wmil_agents.evaluation.quantity import figure_text
 from wmil_agents.plots.panels import score_bounds
-from wmil_agents.reports.blocks import arm_name, figure, note, numbers, section, table
+from wmil_agents.reports.blocks import Missing, arm_name, figure, note, numbers, section, table
 from wmil_agents.reports.dot_chart import Dot, DotRow, dot_chart
 from wmil_agents.reports.markup import Child, Markup, element
 from wmil_agents.reports.scale import percent, short_number, spread
@@ -20,11 +20,11 @@ from wmil_agents.runs.recorded_arm import RecordedArm
 from wmil_agents.runs.solved import SOLVED
 
 
-def outcome(arms: Sequence[RecordedArm], column: str) -> Markup:
-    """The section; a sentence where nothing was measured."""
+def outcome(arms: Sequence[RecordedArm], column: str) -> Markup | Missing:
+    """The section."""
     ends = [reached(arm, column) for arm in arms]
     if not any(end.by_seed for end in ends):
-        return section("outcome", "Outcome", note("No evaluation was recorded: the runs have no metrics.csv."))
+        return Missing("Outcome", "no evaluation was recorded, so there is no metrics.csv")
     if sum(len(arm.runs) for arm in arms) == 1:
         return section("outcome", "Outcome", _tiles(arms[0], ends[0], column))
     words: list[Child] = [_table(arms, ends, column), [note(text) for text in _notes(arms, ends)]]

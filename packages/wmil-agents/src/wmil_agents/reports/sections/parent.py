@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from wmil_agents.evaluation.quantity import figure_text
-from wmil_agents.reports.blocks import note, numbers, section, table
+from wmil_agents.reports.blocks import Missing, note, numbers, section, table
 from wmil_agents.reports.markup import Child, Markup
 from wmil_agents.runs.recorded_arm import RecordedArm
 
@@ -33,15 +33,14 @@ _SHOWN = {
 }
 
 
-def parent(arms: Sequence[RecordedArm]) -> Markup | None:
+def parent(arms: Sequence[RecordedArm]) -> Markup | Missing | None:
     """The section; None where every parent is a rule."""
     judged = {arm.name: _facts(run.parent) for arm in arms for run in arm.runs if run.parent is not None}
     asked = [run for arm in arms for run in arm.runs if _is_model(run.settings.env.arguments.get("parent"))]
     if not judged and not asked:
         return None
     if not judged:
-        words = "The parent is a language model, and the runs have no parent.json: they have not ended."
-        return section("parent", "Parent", note(words))
+        return Missing("Parent", "it is a language model, and a run says what it said and cost when it has ended")
     rows = [(name, *(facts.get(name, "-") for facts in judged.values())) for name in _names(judged.values())]
     short = [(label, *row[1:]) for row in rows if (label := _label(row[0])) is not None]
     content: list[Child] = [

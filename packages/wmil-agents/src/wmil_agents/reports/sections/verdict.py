@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from wmil_agents.evaluation.quantity import figure_text
-from wmil_agents.reports.blocks import chip, note, section
+from wmil_agents.reports.blocks import Missing, chip, note, section
 from wmil_agents.reports.gauge import answer_of, gauge
 from wmil_agents.reports.markup import Child, Markup, element
 from wmil_agents.runs.recorded_arm import RecordedArm
@@ -16,14 +16,14 @@ _FIGURES = ("value", "threshold", "floor", "ceiling")
 _NAMES = {"value": "value", "threshold": "held against", "floor": "floor", "ceiling": "ceiling"}
 
 
-def verdict(arms: Sequence[RecordedArm]) -> Markup | None:
+def verdict(arms: Sequence[RecordedArm]) -> Markup | Missing | None:
     """The section; None where there are several runs, whose verdicts are counted elsewhere."""
     runs = [run for arm in arms for run in arm.runs]
     if len(runs) != 1:
         return None
     (run,) = runs
     if run.verdict is None:
-        return section("verdict", "Verdict", note("There is none: this run has not ended."))
+        return Missing("Verdict", "this run has not ended")
     cards = [_card(criterion) for criterion in run.criteria]
     legend = note(
         "On each line: floor and ceiling at its ends, the upright what it was held against, the dot the value."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wmil_agents.evaluation.quantity import figure_text
 from wmil_agents.plots.panels import attribute_panels
-from wmil_agents.reports.blocks import grid, legend, note, numbers, section, table
+from wmil_agents.reports.blocks import Missing, grid, legend, note, numbers, section, table
 from wmil_agents.reports.curve_chart import curve_figure
 from wmil_agents.reports.markup import Markup
 from wmil_agents.runs.recorded_arm import RecordedArm
@@ -16,13 +16,12 @@ _HEADINGS = ("error", "floor", "looking at nothing", "on the policy's actions", 
 _MOST = 12
 
 
-def world_model(arms: Sequence[RecordedArm]) -> Markup:
-    """The section; a sentence where there is no world model to hold against a table."""
+def world_model(arms: Sequence[RecordedArm]) -> Markup | Missing:
+    """The section."""
     panels = attribute_panels(arms)
     names = [panel.title for panel in panels]
     if not names:
-        words = "There is no world model, or no table of the world to hold it against."
-        return section("world-model", "World model", note(words))
+        return Missing("World model", "there is none, or no table of the world to hold it against")
     figures = {panel.title: curve_figure(arms, panel) for panel in panels[:_MOST]}
     remarks = ["1 is the least error possible, 0 that of the best prediction that looks at nothing."]
     unpredictable = [name for name, figure in figures.items() if figure is None]
