@@ -50,4 +50,4 @@ def serve_fake_llm(port: int, **options: Any) -> None:
 def parent(server: FakeLLM, provider: str) -> dict[str, Any]:
     """The specification of a parent that asks a server."""
     asked = {"kind": "llm", "provider": provider, "model": MODEL, "base_url": server.base_url(provider)}
-    return {**asked, "budget": {"calls": _CALLS}}
+    return {**asked, "duties": ["judge"], "budget": {"calls": _CALLS}}
