@@ -135,6 +135,10 @@ class TransformerPolicy(ActorCriticPolicy):
             self._kept = None
         set_training(self, mode)
 
+    def forget(self) -> None:
+        """Forgets what its networks said, for a caller that runs it with other parameters than its own."""
+        self._kept = None
+
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what was kept: a history cannot be copied."""
         return self.__dict__ | {"_kept": None}
