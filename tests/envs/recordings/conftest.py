@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,9 +50,11 @@ def settings(tmp_path: Path) -> LLMSettings:
 def fill_by_rule() -> Callable[..., Filled]:
     """Fills the table of a task with the answers of a model that follows the rule, but for these shares of them."""
 
-    def filled(task: Task, settings: LLMSettings, wrong_rate: float = 0.0, refused_rate: float = 0.0) -> Filled:
+    def filled(
+        task: Task, settings: LLMSettings, wrong_rate: float = 0.0, refused_rate: float = 0.0, progress: Any = None
+    ) -> Filled:
         store, model = Store(settings.store), RuleModel(wrong_rate, refused_rate)
         asker = Asker(settings, Questions(task, settings), store, Budget(settings.budget, store), model)
-        return fill(task, settings, asker=asker)
+        return fill(task, settings, progress=progress, asker=asker)
 
     return filled

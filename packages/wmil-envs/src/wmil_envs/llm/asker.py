@@ -102,8 +102,14 @@ class Asker:
         """A copy, or what is unpickled in another process, starts with a closed circuit and counts from zero."""
         return type(self), (self.settings, self.questions, self.store, self.budget, self.provider)
 
-    def answers(self, questions: Sequence[Question]) -> list[Answered | CallFailed]:
+    def answers(
+        self, questions: Sequence[Question], progress: Callable[[int], None] | None = None
+    ) -> list[Answered | CallFailed]:
         """The answers, in the order of the questions; a `CallFailed` stands where there is none.
+
+        Args:
+            questions: equal ones are asked once.
+            progress: told, in the caller's thread, how many different questions are dealt with, after each.
 
         Raises:
             NotRecorded: in replay mode, the store lacks one.
@@ -113,8 +119,10 @@ class Asker:
         distinct = {question.key: question for question in questions}
         outcomes = self._recorded(list(distinct))
         missing = [question for key, question in distinct.items() if key not in outcomes]
+        n_recorded, tell = len(outcomes), progress or (lambda n_done: None)
+        tell(n_recorded)
         if missing:
-            outcomes |= self._asked(missing)
+            outcomes |= self._asked(missing, lambda n_asked: tell(n_recorded + n_asked))
         return [outcomes[question.key] for question in questions]
 
     def _recorded(self, keys: list[str]) -> dict[str, Answered | CallFailed]:
@@ -124,7 +132,7 @@ class Asker:
         source: Source = "replay" if mode == "replay" else "cache"
         return {key: Answered(record.answer, source) for key, record in self.store.get(keys).items()}
 
-    def _asked(self, missing: Sequence[Question]) -> dict[str, Answered | CallFailed]:
+    def _asked(self, missing: Sequence[Question], tell: Callable[[int], None]) -> dict[str, Answered | CallFailed]:
         if self.settings.mode == "replay":
             raise NotRecorded(
                 f"{self.store.database.path} lacks {len(missing)} of the answers, and in the mode 'replay' nobody is "
@@ -133,14 +141,18 @@ class Asker:
         if not self._circuit.is_open:
             self.provider.prepare()
         n_threads = min(self.settings.budget.concurrency, len(missing))
+        outcomes: dict[str, Answered | CallFailed] = {}
         with ThreadPoolExecutor(n_threads, thread_name_prefix="wmil-asker") as pool:
             futures = {pool.submit(self._outcome, question): question.key for question in missing}
             try:
-                return {futures[future]: future.result() for future in as_completed(futures)}
+                for future in as_completed(futures):
+                    outcomes[futures[future]] = future.result()
+                    tell(len(outcomes))
             except BaseException:
                 for future in futures:  # those in flight are paid for: they end, and are recorded
                     future.cancel()
                 raise
+        return outcomes
 
     def _outcome(self, question: Question) -> Answered | CallFailed:
         """Ask one question, unless somebody else answers it first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wmil_envs.llm.asker import Answered, Asker
@@ -12,9 +12,6 @@ from wmil_envs.llm.question import Question
 from wmil_envs.llm.settings import LLMSettings
 from wmil_envs.recordings.plan import Plan
 from wmil_envs.task import Task
-
-_CHUNKS_IN_FLIGHT = 4
-"""Questions handed over at once, for each call that may be in flight: progress is told after each such lot."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def fill(
     Args:
         task: what is asked.
         settings: who is asked; the mode must be `record`, or `refresh` to ask everything again.
-        progress: told how many questions are dealt with, of how many, from time to time.
+        progress: told how many questions are dealt with, of how many, after each that is asked.
         asker: who asks; the settings' own by default.
 
     Raises:
@@ -67,11 +64,7 @@ def fill(
         answers[question.key] = reply.answer
     questions = [one.question for one in plan.table(plan.levels(answers))]
     total = len(setting) + len(questions)
-    replies: list[Answered | CallFailed] = list(setting)
-    for lot in _lots(questions, _CHUNKS_IN_FLIGHT * settings.budget.concurrency):
-        tell(len(replies), total)
-        replies += asker.answers(lot)
-    tell(total, total)
+    replies = [*setting, *asker.answers(questions, lambda done: tell(len(setting) + done, total))]
     failed = [
         (one, reply)
         for one, reply in zip([*plan.setting, *questions], replies, strict=True)
@@ -79,7 +72,3 @@ def fill(
     ]
     live = sum(isinstance(reply, Answered) and reply.source == "live" for reply in replies)
     return Filled(total, live, total - live - len(failed), tuple(failed))
-
-
-def _lots(questions: Sequence[Question], size: int) -> list[Sequence[Question]]:
-    return [questions[first : first + size] for first in range(0, len(questions), size)]
