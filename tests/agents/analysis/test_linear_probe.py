@@ -72,11 +72,6 @@ def test_one_observation_for_each_label_is_said_to_prove_no_generalisation() -> 
     assert not probe.beats_control
 
 
-def test_few_points_in_many_dimensions_are_called_separable() -> None:
-    rng = np.random.default_rng(0)
-    assert "random features would be separable" in linear_probe(rng.normal(size=(30, 64)), np.arange(30) % 2).note
-
-
 def test_every_attribute_has_a_probe() -> None:
     features, labels = labelled()
     probes = probe_attributes(features, {"there": labels, "number": features[:, 0], "constant": np.zeros(400, int)})

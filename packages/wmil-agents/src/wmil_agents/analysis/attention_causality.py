@@ -35,7 +35,7 @@ class Correlation:
     chance: tuple[float, float] | None
     """95 % of the correlations lie here when each observation's attention is dealt anew among its tokens."""
     p_value: float | None
-    """Share of these that are as far from 0, itself included."""
+    """Share of these that are as far from their median, itself included."""
     n: int
     """Pairs of an observation and a token."""
     reason: str = ""
@@ -132,7 +132,8 @@ def correlation(attention: Floats, change: Floats, rng: np.random.Generator, *, 
         shuffled = dealt[defined]
         drawn.append(_pearson(_ranks(shuffled) if ranked else shuffled, effects))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    n_as_far = int(np.sum(np.abs(drawn) >= abs(value) - 1e-9))
+    middle = float(np.median(drawn))  # not 0, where observations differ in their number of tokens
+    n_as_far = int(np.sum(np.abs(np.array(drawn) - middle) >= abs(value - middle) - 1e-9))
     return Correlation(value, (float(low), float(high)), (1 + n_as_far) / (1 + N_PERMUTATIONS), n)
 
 

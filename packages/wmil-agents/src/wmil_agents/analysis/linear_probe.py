@@ -65,6 +65,9 @@ def linear_probe(
     nothing to find. Folds keep the rows of one observation together wherever every label has several observations.
     Where one has a single observation that is impossible, and the note says what is then measured.
 
+    An untrained network keeps much of what it is shown, so what is read from a trained one need not have been learnt:
+    probe both.
+
     Args:
         features: (n, d).
         labels: (n,) integers or numbers.
@@ -103,7 +106,7 @@ def linear_probe(
         len(labels),
         n_distinct,
         is_grouped,
-        _note(is_grouped, n_distinct, features.shape[1]),
+        _note(is_grouped, n_distinct),
     )
 
 
@@ -172,12 +175,10 @@ def _interval(
     return 1.0 - high / variance, 1.0 - low / variance
 
 
-def _note(is_grouped: bool, n_distinct: int, width: int) -> str:
-    if not is_grouped:
-        return (
-            "some label has a single observation, or there are few: the same ones were fitted and tested, so this says "
-            f"whether the features tell {n_distinct} distinct observations apart, not whether they generalise"
-        )
-    if n_distinct <= width + 1:
-        return f"{n_distinct} distinct observations in {width} dimensions: random features would be separable too"
-    return ""
+def _note(is_grouped: bool, n_distinct: int) -> str:
+    if is_grouped:
+        return ""
+    return (
+        "some label has a single observation, or there are few: the same ones were fitted and tested, so this says "
+        f"whether the features tell {n_distinct} distinct observations apart, not whether they generalise"
+    )
