@@ -1,0 +1,62 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wmil_agents.reports.report import write_report
+
+sys.path.insert(0, str(Path(__file__).parent))
+from browser import PROGRAM, Browser  # found beside this file
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed, so no page is opened in one")
+
+EVIL = "<script>window.planted = 1</script><img src=//example.invalid/x onerror='window.planted = 2'>"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("profile")) as one:
+        yield one
+
+
+@pytest.fixture
+def page(make_run: Any, tmp_path: Path) -> Path:
+    for seed in range(3):
+        make_run(f"full-{seed}", seed=seed)
+        evil = make_run(f"narrow-{seed}", "policy.width=8", "env.arguments={n_symbols: x}", seed=seed)
+        settings = evil / "settings.yaml"
+        settings.write_text(settings.read_text().replace("n_symbols: x", f'n_symbols: "{EVIL}"'))
+    write_report([tmp_path / "runs"], tmp_path / "report.html")
+    return tmp_path / "report.html"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_report_opens_without_a_request_a_complaint_or_a_script(browser: Browser, page: Path, dark: bool) -> None:
+    browser.open(page, dark=dark)
+    assert browser.ask("document.title") == "mvp - WMIL report"
+    assert browser.ask("document.querySelectorAll('figure svg').length") == 11
+    assert browser.requests() == [page.as_uri()]
+    assert browser.complaints() == []
+    assert browser.ask("window.planted === undefined && document.scripts.length === 0 && document.images.length === 0")
+    assert EVIL in browser.ask("document.body.textContent"), "what was planted is shown as text"
+    background = browser.ask("getComputedStyle(document.body).backgroundColor")
+    assert background == ("rgb(17, 20, 24)" if dark else "rgb(246, 246, 243)"), "the style sheet is let through"
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_nothing_has_to_be_scrolled_sideways(browser: Browser, page: Path, width: int) -> None:
+    browser.open(page, width=width)
+    browser.ask("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+    wide = "[...document.querySelectorAll('figure svg')].some(one => one.getBoundingClientRect().right > innerWidth)"
+    assert not browser.ask(wide)
+
+
+def test_what_was_planted_would_run_without_escaping(browser: Browser, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.html"
+    bare.write_text(f"<!DOCTYPE html><title>bare</title>{EVIL}")
+    browser.open(bare)
+    assert browser.ask("window.planted") is not None
+    assert len(browser.requests()) > 1
