@@ -209,7 +209,7 @@ def test_buffers_that_a_forward_changes_are_restored(bits: Bits) -> None:
     running_mean = model[1].running_mean
     with theater:
         model[1].running_mean = torch.ones(3)  # another tensor
-        model[1].running_var.data = torch.ones(3)  # other memory
+        model[1].running_var.data = torch.zeros(3)  # other memory
     assert model[1].running_mean is running_mean
     assert bits(model) == before
 

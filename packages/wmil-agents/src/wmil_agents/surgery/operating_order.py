@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from threading import Lock, get_ident
 
 LOCK = Lock()
 
 
-@dataclass(eq=False)
 class Session:
-    """One use of a theater."""
+    """One use of a theater.
 
-    things: frozenset[int]
-    """Identities of the modules and parameters that it may change."""
-    thread: int
+    Args:
+        things: identities of the modules and parameters that it may change.
+        thread: the one that opened it.
+    """
+
+    __slots__ = ("things", "thread")
+
+    def __init__(self, things: frozenset[int], thread: int) -> None:
+        self.things = things
+        self.thread = thread
 
     def shares(self, other: Session) -> bool:
         """Whether both may change the same."""

@@ -227,6 +227,7 @@ class _Room:
             self._prepared = self._prepared_edits(tensors)
             self.bystanders = Bystanders(module)
         self._places = [_Place.of(module, name) for name in touched]
+        self._pointers = [(one.holder, one.name, one.parameter, one.pointer) for one in self._places]
         self.things = frozenset(map(id, chain(module.modules(), module.parameters())))
         self.bytes_saved = sum(saved.nbytes for saved in self._saved)
 
@@ -264,7 +265,10 @@ class _Room:
         return [one.prepared(part_of) for one in self.placed]
 
     def _is_in_place(self) -> bool:
-        return all(map(_Place.is_as_it_was, self._places))
+        for holder, name, parameter, pointer in self._pointers:  # at every use, so without a call for each
+            if holder.get(name) is not parameter or parameter.data_ptr() != pointer:
+                return False
+        return True
 
     def _put_back_elsewhere(self) -> None:
         """Copies the parts to where the parameters are now: they were moved or exchanged inside the block."""
@@ -301,7 +305,3 @@ class _Place:
     def now(self) -> nn.Parameter | None:
         """The parameter that stands there now."""
         return self.holder.get(self.name)
-
-    def is_as_it_was(self) -> bool:
-        """Whether it is the same one in the same memory."""
-        return self.holder.get(self.name) is self.parameter and self.parameter.data_ptr() == self.pointer
