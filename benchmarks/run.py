@@ -31,6 +31,7 @@ PROGRAMS = {
     "auxiliary_losses": "benchmarks.speed.auxiliary_losses",
     "environments": "benchmarks.speed.environments",
     "vec_env": "benchmarks.speed.vec_env",
+    "surgery": "benchmarks.speed.surgery",
     "episode_log": "benchmarks.speed.episode_log",
     "evaluation": "benchmarks.speed.evaluation",
     "imports": "benchmarks.speed.imports",

@@ -4,7 +4,7 @@ import inspect
 from importlib import import_module
 from pathlib import Path
 
-PACKAGES = ("wmil_envs", "wmil_agents")
+PACKAGES = ("wmil_envs", "wmil_agents", "wmil_agents.surgery")
 
 
 def write_api_page(path: Path) -> None:
