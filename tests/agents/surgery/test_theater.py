@@ -179,6 +179,15 @@ def test_tied_weights_are_edited_and_saved_once(bits: Bits) -> None:
         assert torch.equal(model["head"].weight, 3.0 * weight)
 
 
+def test_a_parameter_of_two_modules_that_a_pattern_means_is_edited_once() -> None:
+    model = nn.ModuleDict({"em1": nn.Embedding(5, 3), "em2": nn.Sequential(nn.Linear(3, 5, bias=False))})
+    model["em2"][0].weight = model["em1"].weight
+    weight = model["em1"].weight.detach().clone()
+    for target in ("em?", "em2*"):  # two modules, and a module with another one inside
+        with SurgicalTheater(model, Scale(target, 1.0)):
+            assert torch.equal(model["em1"].weight, 2.0 * weight)
+
+
 def test_parameters_that_are_the_same_memory_are_edited_once() -> None:
     model = nn.ModuleDict({"one": nn.Linear(3, 3, bias=False), "two": nn.Linear(3, 3, bias=False)})
     model["two"].weight = nn.Parameter(model["one"].weight.data)
