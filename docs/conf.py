@@ -8,6 +8,7 @@ sys.path.insert(0, str(HERE))
 
 from api_page import write_api_page  # noqa: E402  (found beside this file)
 from environment_pages import write_environment_pages  # noqa: E402  (found beside this file)
+from episode_fields import write_episode_fields  # noqa: E402  (found beside this file)
 from layers_table import write_layers_table  # noqa: E402  (found beside this file)
 from llm_tables import write_llm_tables  # noqa: E402  (found beside this file)
 
@@ -24,7 +25,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build", "tables", "generated/layers.md", "generated/llm_*.md"]
+exclude_patterns = ["_build", "tables", "generated/layers.md", "generated/llm_*.md", "generated/episode_fields.md"]
 default_role = "code"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
@@ -45,3 +46,4 @@ write_environment_pages(HERE / "environments" / "generated")
 write_layers_table(HERE / "generated" / "layers.md")
 write_llm_tables(HERE / "generated")
 write_api_page(HERE / "generated" / "api.md")
+write_episode_fields(HERE / "generated" / "episode_fields.md")

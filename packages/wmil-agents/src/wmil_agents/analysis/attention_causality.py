@@ -33,7 +33,8 @@ class Correlation:
     value: float | None
     """In [-1, 1]; None where it is undefined."""
     chance: tuple[float, float] | None
-    """95 % of the correlations lie here when each observation's attention is dealt anew among its tokens."""
+    """95 % of the correlations lie here when each observation's attention is dealt anew among its tokens; not around 0
+    where observations have different numbers of tokens."""
     p_value: float | None
     """Share of these that are as far from their median, itself included."""
     n: int
