@@ -34,6 +34,7 @@ PROGRAMS = {
     "surgery": "benchmarks.speed.surgery",
     "episode_log": "benchmarks.speed.episode_log",
     "evaluation": "benchmarks.speed.evaluation",
+    "reports": "benchmarks.speed.reports",
     "imports": "benchmarks.speed.imports",
 }
 PEERS_PROGRAM = "peers"

@@ -1,7 +1,8 @@
 """Draws the learning curve of the README: the start of the locked first experiment, 20 seeds.
 
-Median and quartiles of exact success, entropy and world-model skill, beside floors and ceilings. The runs are those of
-`wmil train mvp --seed S`, ended early: nothing in them depends on how long they will be.
+Interquartile means of exact success, entropy and world-model skill with their bootstrap bands, beside floors and
+ceilings. The runs are those of `wmil train mvp --seed S`, ended early: nothing in them depends on how long they will
+be. The picture is that of `wmil plot RUNS`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
-from wmil_agents.plots.learning_curve import draw_learning_curve
-from wmil_agents.runs.metrics_columns import read_metrics
+from wmil_agents.plots.run_figure import draw_figure
+from wmil_agents.runs.recorded_arm import group_runs
+from wmil_agents.runs.recorded_run import read_run
 from wmil_agents.runs.run import run
-from wmil_agents.runs.run_files import METRICS
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_envs.seeding import spawn_seeds
 
@@ -36,13 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     with tempfile.TemporaryDirectory() as folder:
         jobs = [(seed, chosen.steps, str(Path(folder) / str(seed))) for seed in spawn_seeds(0, chosen.seeds)]
         if chosen.processes == 1:
-            curves = [curve(*job) for job in jobs]
+            runs = [train(*job) for job in jobs]
         else:
             with get_context("spawn").Pool(chosen.processes) as pool:
-                curves = pool.starmap(curve, jobs, chunksize=1)
+                runs = pool.starmap(train, jobs, chunksize=1)
+        arms = group_runs([read_run(run) for run in runs])
     chosen.image.parent.mkdir(parents=True, exist_ok=True)
-    title = f"PatternEcho, 8 symbols: a 2 x 64 transformer from scratch, median and quartiles of {chosen.seeds} runs"
-    files = draw_learning_curve(curves, chosen.image, title=title)
+    title = f"PatternEcho, 8 symbols: a 2 x 64 transformer from scratch, {chosen.seeds} runs"
+    files = [chosen.image.with_name(f"{chosen.image.name}.{ending}") for ending in ("svg", "png")]
+    for file in files:
+        draw_figure(arms, "learning-curve", file, title)
     words = sys.argv[1:] if arguments is None else arguments
     print(shlex.join(["python", "-m", "benchmarks.learning.plot_curve", *words]))
     for file in files:
@@ -50,11 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     return files
 
 
-def curve(seed: int, n_steps: int, folder: str) -> dict[str, list[float]]:
-    """The metrics of one run."""
+def train(seed: int, n_steps: int, folder: str) -> Path:
+    """The folder of a run that was made."""
     settings = load_settings("mvp", [f"seed={seed}", f"total_steps={n_steps}", "evaluation.interval=16"])
-    run(settings, Path(folder))
-    return read_metrics(Path(folder) / METRICS)
+    return run(settings, Path(folder)).folder
 
 
 if __name__ == "__main__":

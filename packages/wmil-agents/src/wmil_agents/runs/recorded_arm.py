@@ -18,7 +18,7 @@ from wmil_agents.runs.recorded_run import Columns, RecordedRun
 Floats = npt.NDArray[np.float64]
 Source = Literal["metrics", "progress"]
 
-_OF_ONE_RUN = ("seed", "n_threads", "logging")
+_OF_ONE_RUN = ("seed", "n_threads", "logging", "episodes", "checkpoints")
 """Settings in which the runs of one arm may differ: none of them changes what an arm is."""
 _STEP = {"metrics": "step", "progress": "time/total_timesteps"}
 _MAX_LEAVES = 1_000

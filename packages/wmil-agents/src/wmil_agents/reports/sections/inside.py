@@ -76,16 +76,14 @@ def _planes(arms: Sequence[RecordedArm], views: Mapping[int, FeatureView]) -> It
 
 
 def _probes(arms: Sequence[RecordedArm], views: Mapping[int, Mapping[str, Probe]]) -> list[Child]:
-    rows = [
-        [arms[i].name, name, *_figures(probe), probe.note]
-        for i, probes in views.items()
-        for name, probe in probes.items()
-    ]
+    rows = [[arms[i].name, name, *_figures(probe)] for i, probes in views.items() for name, probe in probes.items()]
     remark = (
         "Probes: how well a linear function of the hidden features tells each attribute, on rows that it was not "
         "fitted to; beside it the same on shuffled labels, and the share of the commonest one."
     )
-    return [table(["arm", "attribute", "probe", "shuffled", "chance", ""], rows, figures_from=2), note(remark)]
+    remarks = dict.fromkeys(probe.note for probes in views.values() for probe in probes.values() if probe.note)
+    words = " ".join([remark, *(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in remarks)])
+    return [table(["arm", "attribute", "probe", "shuffled", "chance"], rows, figures_from=2), note(words)]
 
 
 def _figures(probe: Probe) -> list[str]:
