@@ -126,11 +126,20 @@ def test_tied_weights_are_replaced_everywhere() -> None:
         torch.testing.assert_close(score_edits(model, some, x, loss), inside_theaters(model, some, x, loss))
 
 
+def test_parameters_that_are_views_of_each_other_are_refused() -> None:
+    model = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
+    model[1].weight = nn.Parameter(model[0].weight.data.t())
+    with pytest.raises(ValueError, match=r"0.weight and 1.weight are views of the same memory: try edits"):
+        score_edits(model, [Scale("0", 0.1)], torch.randn(2, 3), loss)
+
+
 def test_random_numbers_are_the_same_for_each_candidate() -> None:
     model, x = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5)), torch.randn(4, 8)
-    for one_by_one in (False, True):
-        scores = score_edits(model, [Scale("0.weight", 0.0)] * 5, x, loss, one_by_one=one_by_one)
+    before = torch.get_rng_state()
+    for options in ({"one_by_one": False}, {"one_by_one": True}, {"n_together": 2}):
+        scores = score_edits(model, [Scale("0.weight", 0.0)] * 5, x, loss, **options)
         assert len(set(scores.tolist())) == 1
+        assert torch.equal(torch.get_rng_state(), before)
 
 
 class Counting(nn.Module):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.random import fork_rng
 
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.surgery.anatomy import Anatomy, HasPolicy, module_of
 from wmil_agents.surgery.edit import Edit
-from wmil_agents.surgery.preparation import Placed, place
+from wmil_agents.surgery.preparation import Placed, place, sharing_memory
 from wmil_agents.surgery.region import Region
 
 Score = Callable[[Any, Any], Tensor]
@@ -35,8 +37,8 @@ def score_edits(
 
     The candidates differ in the touched parameters alone, so whatever does not depend on these is computed once for all
     (`torch.func.functional_call` and `vmap`). Scores are those inside a `SurgicalTheater`, up to the order in which
-    floats are added. Random numbers that a forward draws are the same for each candidate. Training flags are as they
-    are: call `eval()` before where dropout or batch norm are not to disturb.
+    floats are added. Random numbers that a forward draws are the same for each candidate, and the generators are left
+    as they are. So are training flags: call `eval()` before where dropout or batch norm are not to disturb.
 
     Args:
         model: a torch module, or an algorithm of Stable-Baselines3, whose policy is meant.
@@ -47,13 +49,16 @@ def score_edits(
         n_together: how many candidates are run at most in one forward; memory grows with it.
 
     Raises:
-        ValueError: the model cannot be run for many candidates at once, or a score is not a single number.
+        ValueError: the model cannot be run for many candidates at once, two of its parameters are different views of
+            the same memory, or a score is not a single number.
     """
     if n_together < 1:
         raise ValueError(f"n_together must be at least 1, not {n_together}")
     module = module_of(model)
     anatomy = Anatomy(module)
     placed = [place([one] if isinstance(one, Edit) else one, anatomy) for one in candidates]
+    if views := sharing_memory(anatomy.parameters):
+        raise ValueError(f"{' and '.join(views)} are views of the same memory: try edits of them in a theater")
     scored = _Scored(module, score, inputs)
     scores: list[Tensor] = []
     with torch.no_grad():
@@ -61,9 +66,7 @@ def score_edits(
             overlay = _overlay(placed[first : first + n_together], anatomy)
             n_candidates = len(placed[first : first + n_together])
             if one_by_one or not overlay:
-                state = torch.get_rng_state()
                 for number in range(n_candidates):
-                    torch.set_rng_state(state)
                     scores.append(scored.of({name: stacked[number] for name, stacked in overlay.items()}, anatomy))
             else:
                 scores.extend(_together(scored, overlay, anatomy).unbind())
@@ -72,13 +75,13 @@ def score_edits(
 
 def _together(scored: _Scored, overlay: Overlay, anatomy: Anatomy) -> Tensor:
     try:
-        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels cannot be batched
-            return vmap(lambda tensors: scored.of(tensors, anatomy), randomness="same")(overlay)
+        with scored.same_draws(), sdpa_kernel(SDPBackend.MATH):  # the fused kernels cannot be batched
+            return vmap(lambda tensors: scored.given(tensors, anatomy), randomness="same")(overlay)
     except Exception as error:
         scored.of({name: stacked[0] for name, stacked in overlay.items()}, anatomy)  # raises what is wrong with it
-        raise ValueError(
-            f"this model cannot be run for many candidates at once, pass one_by_one=True: {str(error).splitlines()[0]}"
-        ) from error
+        reason, _, _ = str(error).partition("\n")
+        message = f"this model cannot be run for many candidates at once, pass one_by_one=True: {reason}"
+        raise ValueError(message) from error
 
 
 def _overlay(candidates: Sequence[Sequence[Placed]], anatomy: Anatomy) -> Overlay:
@@ -112,7 +115,17 @@ class _Scored(nn.Module):
         self.score = score
         self.inputs = inputs
 
+    def same_draws(self) -> AbstractContextManager[None]:
+        """A block after which the generators are as they were before it."""
+        devices = {parameter.device for parameter in self.module.parameters()}
+        return fork_rng([device.index for device in devices if device.type == "cuda"])
+
     def of(self, overlay: Overlay, anatomy: Anatomy) -> Tensor:
+        """The score with these parameters, with draws that are the same every time."""
+        with self.same_draws():
+            return self.given(overlay, anatomy)
+
+    def given(self, overlay: Overlay, anatomy: Anatomy) -> Tensor:
         """The score with these parameters in place of the module's own, and copies of its buffers."""
         replaced = {f"module.{name}": tensor for first, tensor in overlay.items() for name in anatomy.names[first]}
         self._forget()

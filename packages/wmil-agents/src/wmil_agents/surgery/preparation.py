@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from wmil_agents.surgery.anatomy import Anatomy, check_editable
 from wmil_agents.surgery.edit import Edit
@@ -70,7 +72,11 @@ def place(edits: Iterable[Edit], anatomy: Anatomy) -> list[Placed]:
         parameters = {name: anatomy.parameters[name] for name in touched}
         for name, parameter in parameters.items():
             check_editable(name, parameter)
-        _check_memory(parameters)
+        if twice := sharing_memory(parameters):
+            raise ValueError(
+                f"{' and '.join(twice)} are views of the same memory, so an edit of both would be made twice: "
+                "name one of them"
+            )
         anatomy.checked.add(touched)
     return placed
 
@@ -83,20 +89,18 @@ def _is_same_by_another_name(one: Placed, other: Placed) -> bool:
     )
 
 
-def _check_memory(parameters: Mapping[str, Tensor]) -> None:
-    """Raises a `ValueError` if two parameters share some of their memory, as tied by a transposition."""
+def sharing_memory(parameters: Mapping[str, Tensor]) -> tuple[str, str] | None:
+    """The names of two parameters that share some of their memory, as tied by a transposition; None if none do."""
     by_storage: dict[int, list[str]] = {}
     for name, parameter in parameters.items():
-        if parameter.numel():
+        if not is_lazy(parameter) and not parameter.is_meta and parameter.layout == torch.strided and parameter.numel():
             by_storage.setdefault(parameter.untyped_storage().data_ptr(), []).append(name)
     for names in by_storage.values():
         for number, name in enumerate(names):
             for other in names[:number]:
                 if np.intersect1d(_places(parameters[name]), _places(parameters[other])).size:
-                    raise ValueError(
-                        f"{other} and {name} are views of the same memory, so an edit of both would be made twice: "
-                        "name one of them"
-                    )
+                    return other, name
+    return None
 
 
 def _places(tensor: Tensor) -> npt.NDArray[np.int64]:
