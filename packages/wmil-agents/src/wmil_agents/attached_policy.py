@@ -79,17 +79,19 @@ class AttachedPolicy(AuxiliaryHeads):
             transitions = replace(transitions, action_scores=minibatch.action_scores, log_probs=pick(log_probs))
         if replayed is not None:
             transitions = transitions.followed_by(replayed)
-        sizes = [len(transitions.actions) - n_rows, *(len(future.rows) for future in drawn.values())]
-        old, *later = torch.split(features[len(actions) :], sizes)
+        sizes = [len(actions) + len(transitions.actions) - n_rows, *(len(future.rows) for future in drawn.values())]
+        features, *later = torch.split(features, sizes) if drawn else (features,)
         if minibatch.real is not None:
-            features = torch.cat([pick(features[: len(actions)]), old])
+            features = torch.cat([pick(features[: len(actions)]), features[len(actions) :]])
         futures = {
             name: Futures(future.rows, future.offsets, future.observations, found)
             for (name, future), found in zip(drawn.items(), later, strict=True)
         }
         for loss in active:
-            seen = replace(transitions.first(n_rows + loss.n_replayed), futures=futures.get(loss.name))
-            values = self.carried(values, loss, features[: len(seen.actions)], seen)
+            seen, its_features, n_seen = transitions, features, n_rows + loss.n_replayed
+            if n_seen < len(transitions.actions):
+                seen, its_features = transitions.first(n_seen), features[:n_seen]
+            values = self.carried(values, loss, its_features, replace(seen, futures=futures.get(loss.name)))
         return values, log_prob, entropy
 
     def extract_features(self, obs: PyTorchObs, *args: Any, **kwargs: Any) -> Any:
@@ -104,7 +106,7 @@ class AttachedPolicy(AuxiliaryHeads):
             capture.features = features[0]
             return tuple(part[:n_rows] for part in features)
         capture.features = features
-        return features[:n_rows]
+        return features[:n_rows] if capture.more else features
 
     def _get_action_dist_from_latent(self, *args: Any, **kwargs: Any) -> Any:
         plain: Any = super()  # as for evaluate_actions

@@ -108,18 +108,17 @@ class NextObservations(RolloutBuffer):
             if self.unjudged is None:
                 self.unjudged = np.zeros((self.buffer_size, self.n_envs), dtype=np.bool_)
             self.unjudged[step] = unjudged
-        memory = None if self.minibatch is None else self.minibatch.memory
-        if memory is not None and (unjudged is None or not unjudged.all()):
-            judged = slice(None) if unjudged is None else ~unjudged
-            both = (self.observations, self.next_observations)
-            at_step = [_map(lambda rows: rows[step][judged], arrays) for arrays in both]
-            memory.add(at_step[0], self.actions[step][judged], at_step[1])
 
     def compute_returns_and_advantage(self, *args: Any, **kwargs: Any) -> None:
-        """As ever, with nothing gained or lost by an answer that nobody judged."""
+        """As ever, with nothing gained or lost by an answer that nobody judged; the rollout is remembered."""
         if self.unjudged is not None:
             self.rewards[self.unjudged] = self.values[self.unjudged]
         super().compute_returns_and_advantage(*args, **kwargs)
+        memory = None if self.minibatch is None else self.minibatch.memory
+        if memory is not None and (self.unjudged is None or not self.unjudged.all()):
+            judged = np.ones((self.buffer_size, self.n_envs), np.bool_) if self.unjudged is None else ~self.unjudged
+            parts = self.observations, self.actions, self.next_observations
+            memory.add(*(_map(lambda rows: rows[judged], part) for part in parts))
 
     def get(self, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
         """As ever, but for minibatches of which nothing is left."""

@@ -5,9 +5,17 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def categorical_cross_entropy(log_probs: Tensor, targets: Tensor) -> Tensor:
-    """Mean over (B, k) of -log p(target), from log-probabilities (B, k, m) and targets (B, k)."""
-    return -log_probs.gather(-1, targets[..., None]).mean()
+def surprises(log_probs: Tensor, targets: Tensor) -> Tensor:
+    """-log p(target), (k, B), from log-probabilities (k, m, B) and targets (k, B)."""
+    return -log_probs.gather(1, targets[:, None])[:, 0]
+
+
+def mean_one_hot_squared_error(log_probs: Tensor, surprised: Tensor, n_values: Tensor) -> Tensor:
+    """Mean over (k, B) of `one_hot_squared_error`, from log-probabilities (k, m, B) and `surprises` (k, B)."""
+    squares, hits = (2.0 * log_probs).exp().sum((1, 2)), (-surprised).exp().sum(1)  # (k,)
+    n_rows = log_probs.shape[2]
+    error: Tensor = ((squares - 2.0 * hits + n_rows) / n_values).mean() / n_rows
+    return error
 
 
 def one_hot_squared_error(probabilities: Tensor, targets: Tensor, n_values: Tensor) -> Tensor:

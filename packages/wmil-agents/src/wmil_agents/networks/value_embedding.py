@@ -44,5 +44,7 @@ class ValueEmbedding(nn.Module):
         if isinstance(self.embed, nn.Linear):
             projected: Tensor = self.embed(values.float())
             return projected
-        rows: Tensor = self.embed(values.long() + self.offsets)
-        return rows.sum(dim=-2)
+        rows = values.long() if len(self.offsets) == 1 else values.long() + self.offsets
+        # Not `self.embed(rows)`: the gradient of index_select takes half the time, 44 instead of 90 us for 528 rows.
+        vectors = self.embed.weight.index_select(0, rows.flatten()).view(*rows.shape, -1)
+        return vectors.squeeze(-2) if len(self.offsets) == 1 else vectors.sum(dim=-2)
