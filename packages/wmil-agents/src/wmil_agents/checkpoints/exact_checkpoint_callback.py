@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from wmil_agents.checkpoints.state_folder import check_state, remove_leftovers, 
 
 DEFAULT_INTERVAL = 25_000
 """Environment steps between two checkpoints."""
+DEFAULT_SECONDS = 300.0
+"""Between two checkpoints, where steps are slow and the interval is the default one."""
 MAX_SHARE = 0.02
 """Of the time, that writing may take where the interval is the default one."""
 
@@ -33,8 +36,9 @@ class ExactCheckpointCallback(BaseCallback):
 
     Args:
         folder: where to; the checkpoint of step 1,000 is its sub-folder `step-000000001000`.
-        interval: environment steps between two checkpoints; None for `DEFAULT_INTERVAL`, or as many more as keep the
-            writing below `MAX_SHARE` of the time.
+        interval: environment steps between two checkpoints; None for `DEFAULT_INTERVAL`, or as many as are taken in
+            `DEFAULT_SECONDS` where those are fewer, and never so many that the writing takes more than `MAX_SHARE` of
+            the time.
         keep_last: how many of the newest to keep, at least 1.
         keep_best: whether to keep the best one as well: by the mean return of the latest episodes, or by a function of
             the model, the higher the better; None says that nothing is known yet.
@@ -57,12 +61,13 @@ class ExactCheckpointCallback(BaseCallback):
         self.folder = Path(folder)
         self.interval = DEFAULT_INTERVAL if interval is None else interval
         self._max_share = MAX_SHARE if interval is None else 1.0
+        self._max_seconds = DEFAULT_SECONDS if interval is None else math.inf
         self.keep_last = keep_last
         self.keep_best = keep_best
         self.more = more
         self._score: Score | None = mean_return if keep_best is True else keep_best or None
         self._last_step = 0
-        self._begun = self._seconds_writing = 0.0
+        self._begun = self._saved = self._seconds_writing = 0.0
         self._best: tuple[float, Path] | None = None
         self._is_asked_to_stop = self._has_stopped = False
 
@@ -88,14 +93,17 @@ class ExactCheckpointCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._last_step = self.model.num_timesteps
-        self._begun, self._seconds_writing = time.monotonic(), 0.0
+        self._begun = self._saved = time.monotonic()
+        self._seconds_writing = 0.0
         self._has_stopped = False
         remove_leftovers(self.folder)
         self._best = self._best_so_far() if self._score is not None else None
 
     def _on_rollout_start(self) -> None:
-        is_due = self.model.num_timesteps // self.interval > self._last_step // self.interval
-        is_affordable = self._seconds_writing <= self._max_share * (time.monotonic() - self._begun)
+        now, step = time.monotonic(), self.model.num_timesteps
+        is_due = step // self.interval > self._last_step // self.interval
+        is_due |= step > self._last_step and now - self._saved > self._max_seconds
+        is_affordable = self._seconds_writing <= self._max_share * (now - self._begun)
         if self._is_asked_to_stop or (is_due and is_affordable):
             self._save()
             self._has_stopped = self._is_asked_to_stop
@@ -122,7 +130,8 @@ class ExactCheckpointCallback(BaseCallback):
         for old in step_folders(self.folder)[: -self.keep_last]:
             if old != best:
                 remove_state(old)
-        self._seconds_writing += time.monotonic() - began
+        self._saved = time.monotonic()
+        self._seconds_writing += self._saved - began
 
     def _best_so_far(self) -> tuple[float, Path] | None:
         """The best of the checkpoints that an interrupted run left."""
