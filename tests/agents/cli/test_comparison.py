@@ -176,7 +176,8 @@ def test_an_interruption_from_the_keyboard_stops_every_process_and_keeps_what_is
     finally:
         process.kill()
     assert process.returncode == 130
-    assert err.startswith("wmil: interrupted; ")
+    assert err.startswith("\nwmil: stopping as soon as this rollout is done")
+    assert "wmil: interrupted by SIGINT; " in err
     assert "the same command continues" in err
     assert "Traceback" not in err
     n_done = len(list((in_tmp / "here").rglob("verdict.json")))

@@ -2,6 +2,7 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -122,26 +123,69 @@ def test_a_missing_matplotlib_is_named_with_the_command(in_tmp: Path, monkeypatc
     assert not list((in_tmp / "here").glob("curve.*"))
 
 
-def test_an_interrupted_run_keeps_what_was_measured(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_keeps_what_was_measured_and_goes_on(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
     from wmil_agents.runs.evaluation_callback import EvaluationCallback
 
-    measure = EvaluationCallback._make
+    measure, handlers = EvaluationCallback._make, [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
 
     def interrupted(self: EvaluationCallback) -> None:
-        if self.num_timesteps >= 80:
-            raise KeyboardInterrupt
         measure(self)
+        if self.num_timesteps == 80:
+            os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(EvaluationCallback, "_make", interrupted)
-    code, _, err = wmil("train", "mvp", *with_sets(*SHORT), "--out", "here")
-    assert code == 130
-    assert "interrupted" in err
-    assert len((in_tmp / "here/metrics.csv").read_text().splitlines()) == 3
-    last = read_metrics(in_tmp / "here/metrics.csv")["success"][-1]
-    code, out, _ = wmil("eval", "here", "--level", "1")
-    assert code == 0
-    success = next(line.split()[1] for line in out.splitlines() if line.startswith(" success"))
-    assert float(success) > last
+    words = ["train", "mvp", *with_sets(*SHORT, "checkpoints.interval=1000"), "--out", "here"]
+    with monkeypatch.context() as patched:
+        patched.setattr(EvaluationCallback, "_make", interrupted)
+        assert wmil(*words)[0] == code
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert read_metrics(in_tmp / "here/metrics.csv")["step"] == [0, 40, 80]
+    assert wmil("eval", "here", "--level", "1")[0] == 0
+    _, out, _ = wmil("resume", "here")
+    assert "continued from step 88 of 160" in out
+    wmil("train", "mvp", *with_sets(*SHORT, "checkpoints.interval=1000"), "--out", "whole")
+    for name in ("metrics.csv", "policy.safetensors", "verdict.json", "evaluations.jsonl"):
+        assert (in_tmp / "here" / name).read_bytes() == (in_tmp / "whole" / name).read_bytes()
+
+
+def test_the_same_command_again_trains_nothing_and_another_one_says_what_differs(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["train", "mvp", *with_sets(*SHORT)]
+    first = wmil(*words)
+    with monkeypatch.context() as patched:
+        patched.setattr("wmil_agents.runs.run.build_experiment", None)
+        again, resumed = wmil(*words), wmil("resume", "runs/mvp-0")
+    assert again == resumed
+    assert again[0] == first[0]
+    assert "is done: this is its verdict again, nothing was trained" in again[1]
+    assert first[1].partition("Verdict:")[2] == again[1].partition("Verdict:")[2]
+    code, _, err = wmil(*words, "--set", "policy.width=32", "--set", "n_envs=4", "--out", "runs/mvp-0")
+    assert code == 2
+    assert err == (
+        "wmil: the folder runs/mvp-0 holds a run with other settings, there -> here: n_envs: 8 -> 4, "
+        "policy.width: 16 -> 32\n"
+    )
+    longer = [*words, "--set", "total_steps=200", "--out", "runs/mvp-0"]
+    assert "`wmil resume runs/mvp-0 --total-steps 200` makes it longer" in wmil(*longer)[2]
+
+
+def test_a_run_that_was_made_longer_is_the_longer_run(in_tmp: Path) -> None:
+    wmil("train", "mvp", *with_sets(*SHORT), "--out", "here")
+    code, out, _ = wmil("resume", "here", "--total-steps", "240")
+    assert code in (0, 1)
+    assert "continued from step 160 of 240" in out
+    wmil("train", "mvp", *with_sets(*SHORT, "total_steps=240"), "--out", "whole")
+    for name in ("metrics.csv", "policy.safetensors", "verdict.json", "settings.yaml"):
+        assert (in_tmp / "here" / name).read_bytes() == (in_tmp / "whole" / name).read_bytes()
+    code, _, err = wmil("resume", "here", "--total-steps", "200")
+    assert code == 2
+    assert "can only make it longer" in err
+    code, _, err = wmil("resume", "nowhere")
+    assert code == 2
+    assert "is not the folder of a run" in err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from wmil_agents.runs.arm import parse_arms
 from wmil_agents.runs.comparison import Comparison, compare
 from wmil_agents.runs.comparison_plan import plan_comparison
 from wmil_agents.runs.metrics import MetricsFile
-from wmil_agents.runs.run_files import METRICS, VERDICT
+from wmil_agents.runs.run_files import DONE, METRICS, VERDICT
 from wmil_agents.runs.run_folder import begin_folder
 
 pytest.importorskip("matplotlib")
@@ -25,7 +25,8 @@ def comparison(folder: Path, *texts: str) -> Comparison:
             score = step / 100 + 0.01 * run.seed
             metrics.write({"step": step, "success": score, "success_low": None, "return": score, "return_low": None})
         metrics.close()
-        (run.folder / VERDICT).write_text("{}")
+        for name in (VERDICT, DONE):
+            (run.folder / name).write_text("{}")
     return compare(arms, SEEDS, folder)
 
 

@@ -15,9 +15,9 @@ from wmil_agents.runs.comparison_plan import default_comparison_folder, plan_com
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.metrics import MetricsFile
 from wmil_agents.runs.metrics_columns import read_metrics
-from wmil_agents.runs.processes import FAILURE, run_side_by_side
+from wmil_agents.runs.processes import run_side_by_side
 from wmil_agents.runs.run import run
-from wmil_agents.runs.run_files import METRICS, SETTINGS, VERDICT
+from wmil_agents.runs.run_files import CONTINUED, DONE, FAILURE, METRICS, SETTINGS, VERDICT
 from wmil_agents.runs.run_folder import begin_folder
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_envs.seeding import spawn_seeds
@@ -55,7 +55,8 @@ def fabricate(folder: Path, arms: Sequence[Arm], seeds: Sequence[int], curve: Ca
                 {"step": 40 * place, **dict.fromkeys(names, score), **dict.fromkeys((f"{n}_low" for n in names), low)}
             )
         metrics.close()
-        (run_.folder / VERDICT).write_text("{}")
+        for name in (VERDICT, DONE):
+            (run_.folder / name).write_text("{}")
 
 
 # ---- pairs
@@ -163,16 +164,17 @@ def test_what_is_done_is_not_done_again_and_more_seeds_are_added(tmp_path: Path)
     assert len(more.results[0].outcomes) == 3
 
 
-def test_an_unfinished_run_is_done_again(made: Comparison, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_continued(made: Comparison, tmp_path: Path) -> None:
     shutil.copytree(made.plan.folder, tmp_path / "c")
     cut = next(planned for planned in plan_comparison(made.plan.arms, SEEDS, tmp_path / "c").runs)
     before = (cut.folder / METRICS).read_text()
     (cut.folder / METRICS).write_text(before[: len(before) // 2])
-    (cut.folder / VERDICT).unlink()
+    (cut.folder / DONE).unlink()
     ended: list[RunEnd] = []
     compare(made.plan.arms, SEEDS, tmp_path / "c", on_run_end=ended.append)
     assert [end.run.folder for end in ended] == [cut.folder]
     assert (cut.folder / METRICS).read_text() == before
+    assert json.loads((cut.folder / CONTINUED).read_text())["continued"][0]["step"] == 160
 
 
 def test_runs_of_other_versions_are_told(made: Comparison, tmp_path: Path) -> None:
@@ -188,7 +190,10 @@ def test_a_folder_with_something_else_is_refused_and_left_alone(tmp_path: Path) 
     place = plan_comparison(arms, SEEDS, tmp_path).runs[0].folder
     begin_folder(place, load_settings("conditional"))
     before = (place / SETTINGS).read_text()
-    with pytest.raises(InputError, match="holds something else"):
+    with pytest.raises(
+        InputError,
+        match=r"with other settings, there -> here: .*env\.id: WMIL/Conditional-v0 -> WMIL/PatternEcho-v0",
+    ):
         compare(arms, SEEDS, tmp_path)
     assert (place / SETTINGS).read_text() == before
     (tmp_path / "file").write_text("")

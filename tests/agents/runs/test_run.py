@@ -30,11 +30,15 @@ def test_the_folder_holds_everything(tmp_path: Path) -> None:
     result = run(settings, tmp_path / "run", command=["wmil", "train", "mvp"])
     names = {str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert names == {
+        ".lock",
         "settings.yaml",
         "versions.json",
         "metrics.csv",
+        "evaluations.jsonl",
+        *(f"checkpoints/step-000000000160/{name}" for name in ("arrays.safetensors", "state.json", "manifest.json")),
         "policy.safetensors",
         "verdict.json",
+        "DONE.json",
         "train/progress.csv",
     }
     assert Settings.model_validate(yaml.safe_load((tmp_path / "run/settings.yaml").read_text())) == settings
@@ -221,7 +225,7 @@ def test_tensorboard_is_written_where_it_is_installed(tmp_path: Path) -> None:
 
 
 def test_a_missing_tensorboard_is_named_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wmil_agents.runs.experiment.find_spec", lambda name: None)
+    monkeypatch.setattr("wmil_agents.runs.trackers.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'wmil-agents\[tensorboard\]'"):
         run(short("logging.tensorboard=true"), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []

@@ -8,8 +8,9 @@ from wmil_agents.evaluation.world_model_errors import WorldModelErrors
 from wmil_agents.runs import run_folder
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.run import run
-from wmil_agents.runs.run_folder import default_folder, load_run
+from wmil_agents.runs.run_folder import begin_folder, load_run
 from wmil_agents.runs.settings_sources import load_settings
+from wmil_agents.runs.standing import default_folder
 
 SHORT = ["total_steps=160", "evaluation.interval=80", "policy.width=16"]
 ROWS = np.array([[symbol, 0, 0] for symbol in range(8)], dtype=np.int32)
@@ -38,7 +39,7 @@ def test_the_loaded_policy_is_not_the_untrained_one(finished: Path) -> None:
 
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
-    with pytest.raises(InputError, match="is not empty"):
+    with pytest.raises(InputError, match="is not empty, and holds no run"):
         run(load_settings("mvp", SHORT), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
@@ -63,12 +64,16 @@ def test_an_empty_folder_is_used(tmp_path: Path) -> None:
     assert (tmp_path / "verdict.json").is_file()
 
 
-def test_the_default_folder_counts_on(tmp_path: Path) -> None:
-    settings = load_settings("mvp", ["seed=4"])
+def test_the_default_folder_is_that_of_the_same_settings_or_counts_on(tmp_path: Path) -> None:
+    settings, others = load_settings("mvp", ["seed=4"]), load_settings("mvp", ["seed=4", "policy.width=32"])
     assert default_folder(settings, tmp_path) == tmp_path / "mvp-4"
-    (tmp_path / "mvp-4").mkdir()
+    begin_folder(tmp_path / "mvp-4", settings)
     (tmp_path / "mvp-4-2").mkdir()
-    assert default_folder(settings, tmp_path) == tmp_path / "mvp-4-3"
+    (tmp_path / "mvp-4-2" / "mine.txt").write_text("precious", encoding="utf-8")
+    begin_folder(tmp_path / "mvp-4-3", others)
+    assert default_folder(settings, tmp_path) == tmp_path / "mvp-4"
+    assert default_folder(others, tmp_path) == tmp_path / "mvp-4-3"
+    assert default_folder(load_settings("mvp", ["seed=4", "n_envs=4"]), tmp_path) == tmp_path / "mvp-4-4"
 
 
 @pytest.mark.parametrize("missing", ["settings.yaml", "policy.safetensors"])

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wmil_agents.policies.transformer_policy import TransformerPolicy
     from wmil_agents.prediction_reward import PredictionReward
     from wmil_agents.reinforce import REINFORCE
+    from wmil_agents.runs.comparison import compare
     from wmil_agents.runs.episode_layout import LogOptions, estimate_bytes
     from wmil_agents.runs.episode_log import EpisodeLog
     from wmil_agents.runs.episodes import read_episodes
@@ -63,6 +64,7 @@ __all__ = [
     "WorldModelLoss",
     "__version__",
     "attach",
+    "compare",
     "continue_learning",
     "estimate_bytes",
     "evaluate",
@@ -96,6 +98,7 @@ _MODULE_OF = {
     "WorldModelLoss": "auxiliary_losses.world_model",
     "attach": "attachment",
     "estimate_bytes": "runs.episode_layout",
+    "compare": "runs.comparison",
     "evaluate": "evaluation.evaluate",
     "make_batch_vec_env": "vec_env.make_batch_vec_env",
     "CheckpointError": "checkpoints.checkpoint_error",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 
 from wmil_agents.cli.console import console, table
+from wmil_agents.cli.stop_signals import StopSignals
 from wmil_agents.evaluation.quantity import figure_text
 from wmil_agents.plots.comparison_curve import draw_comparison
 from wmil_agents.plots.style import matplotlib_is_installed
@@ -24,9 +24,9 @@ from wmil_agents.runs.comparison_files import (
     write_comparison,
 )
 from wmil_agents.runs.comparison_plan import Plan, default_comparison_folder, plan_comparison
+from wmil_agents.runs.run_stopped import ComparisonStopped
 from wmil_envs.seeding import spawn_seeds
 
-INTERRUPTED = 130
 _N_LINES = 10
 """Lines about runs that ended, besides those about failures."""
 
@@ -66,16 +66,17 @@ def compare_and_tell(plan: Plan, n_processes: int | None, command: Sequence[str]
     screen = console()
     _say(screen, _counted(plan))
     progress = _Lines(screen)
-    try:
-        comparison = carry_out(plan, n_processes=n_processes, on_run_end=progress, command=command)
-    except KeyboardInterrupt:
-        n_done = sum(run.is_done for run in plan.runs) + progress.n_done
-        typer.echo(
-            f"wmil: interrupted; {n_done} of {len(plan.runs)} runs are done and kept in {plan.folder}, the same "
-            "command continues",
-            err=True,
-        )
-        raise typer.Exit(INTERRUPTED) from None
+    with StopSignals() as signals:
+        try:
+            comparison = carry_out(
+                plan, n_processes=n_processes, on_run_end=progress, command=command, stop=signals.asked
+            )
+        except ComparisonStopped as stopped:
+            n_done = sum(run.is_done for run in plan.runs) + progress.n_done
+            signals.end(
+                f"interrupted by {stopped.reason}; {n_done} of {len(plan.runs)} runs are done and kept in "
+                f"{plan.folder}, the same command continues"
+            )
     write_comparison(comparison, command)
     _show(screen, comparison)
     if matplotlib_is_installed():

@@ -66,20 +66,45 @@ def train(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Override a setting; may be repeated.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder  [default: runs/NAME-SEED, counted on]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder  [default: runs/NAME-SEED; counted on for other settings]")
+    ] = None,
 ) -> None:
     """Train a policy, and judge it beside floors and ceilings.
 
     A finite world is judged on four criteria, another one on the return that counts as solved.
 
+    The same command again continues a run that was interrupted, and shows the verdict of one that is done.
+
     Exit code: 0 if all criteria that can be judged passed, 1 if one did not or none can be judged, 2 if the input
-    cannot be used, 3 if a parent that is a language model fails.
+    cannot be used, 3 if a parent that is a language model fails, 4 if a number is not finite or the disk is full, 130
+    or 143 if interrupted by SIGINT or SIGTERM.
     """
     with errors_end():
         from wmil_agents.cli.training import train_and_judge
 
         asked = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
         reached = train_and_judge(source, asked, out, command=["wmil", *sys.argv[1:]])
+    raise typer.Exit(0 if reached else 1)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    total_steps: Annotated[
+        int | None, typer.Option("--total-steps", min=1, help="Make the run longer, whether it is done or not.")
+    ] = None,
+) -> None:
+    """Continue an interrupted run to the same bits.
+
+    It goes on from the newest checkpoint that is whole; damaged ones are named and skipped.
+
+    Exit code: as that of train.
+    """
+    with errors_end():
+        from wmil_agents.cli.training import resume_and_judge
+
+        reached = resume_and_judge(run, total_steps, command=["wmil", *sys.argv[1:]])
     raise typer.Exit(0 if reached else 1)
 
 
@@ -98,8 +123,8 @@ settings or the folder of a run, and after a colon what is different in it:
 Every run is a process of its own. What is done already is not run again, so the same command continues an
 interrupted comparison, and with more seeds it adds to it.
 
-Exit code: 0 if all runs ended, whatever they say, 1 if one failed, 2 if the input cannot be used, 130 if
-interrupted.
+Exit code: 0 if all runs ended, whatever they say, 1 if one failed, 2 if the input cannot be used, 130 or 143 if
+interrupted by SIGINT or SIGTERM.
 """
 
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from wmil_agents.evaluation.intervals import Statistic, bootstrap_interval, paired_bootstrap
 from wmil_agents.runs.arm import Arm
-from wmil_agents.runs.comparison_plan import Plan, PlannedRun, clear_unfinished, plan_comparison
+from wmil_agents.runs.comparison_plan import Plan, PlannedRun, plan_comparison
 from wmil_agents.runs.difference import Answer, answer_of
 from wmil_agents.runs.metrics_columns import read_metrics
 from wmil_agents.runs.processes import run_side_by_side
 from wmil_agents.runs.run_files import METRICS
+from wmil_agents.runs.run_stopped import ComparisonStopped
 from wmil_agents.runs.solved import steps_until
 from wmil_agents.runs.yardstick import Yardstick
 from wmil_envs.oracle import Estimated
@@ -121,12 +122,13 @@ def compare(
     n_processes: int | None = None,
     on_run_end: Callable[[RunEnd], None] | None = None,
     command: Sequence[str] = (),
+    stop: Callable[[], str | None] | None = None,
 ) -> Comparison:
     """Run every arm with the same seeds, and compare each with the first one, seed by seed.
 
     Every run is a process of its own, with one torch thread, and writes its usual folder; one that is complete there
-    with the same settings is not run again. No signal handler is installed. Interrupted, it stops the processes, and
-    what is done is kept.
+    with the same settings is not run again, and one that was interrupted is continued. No signal handler is installed.
+    Interrupted, it ends the processes at once, and what is done is kept.
 
     Args:
         arms: at least two; the others are compared with the first.
@@ -136,12 +138,14 @@ def compare(
         n_processes: runs at a time; as many as there are cores if None.
         on_run_end: called after each run.
         command: the words that started the comparison, for the record.
+        stop: asked some times a second; where it returns a reason, every run writes a checkpoint and ends.
 
     Raises:
         InputError: the arms cannot be compared, or the folder cannot hold them; then nothing has been written.
+        ComparisonStopped: `stop` asked for it.
     """
     plan = plan_comparison(arms, seeds, folder, per_step=per_step)
-    return carry_out(plan, n_processes=n_processes, on_run_end=on_run_end, command=command)
+    return carry_out(plan, n_processes=n_processes, on_run_end=on_run_end, command=command, stop=stop)
 
 
 def carry_out(
@@ -150,6 +154,7 @@ def carry_out(
     n_processes: int | None = None,
     on_run_end: Callable[[RunEnd], None] | None = None,
     command: Sequence[str] = (),
+    stop: Callable[[], str | None] | None = None,
 ) -> Comparison:
     """Run what a plan lacks, and compare; the arguments are those of `compare`."""
     lacking = [run for seed in plan.seeds for run in plan.runs if run.seed == seed and not run.is_done]
@@ -165,10 +170,10 @@ def carry_out(
         if on_run_end is not None:
             on_run_end(RunEnd(run, failure, n_ended, len(lacking)))
 
-    for run in lacking:
-        clear_unfinished(run)
     tasks = [(run.settings, run.folder.absolute()) for run in lacking]
-    run_side_by_side(tasks, n_processes or os.cpu_count() or 1, end, command)
+    reason = run_side_by_side(tasks, n_processes or os.cpu_count() or 1, end, command, stop)
+    if reason is not None:
+        raise ComparisonStopped(plan.folder, reason)
     failed = {(failure.arm.name, failure.seed) for failure in failures}
     results = [
         _result(arm, plan, place, [run for run in plan.of(arm) if (arm.name, run.seed) not in failed])

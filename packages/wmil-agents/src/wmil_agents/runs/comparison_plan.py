@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,9 @@ from typing import Any
 
 from wmil_agents.runs.arm import Arm
 from wmil_agents.runs.input_error import InputError
-from wmil_agents.runs.run_files import SETTINGS, VERDICT, VERSIONS
-from wmil_agents.runs.run_folder import check_folder
+from wmil_agents.runs.run_files import VERSIONS
 from wmil_agents.runs.settings import Settings
-from wmil_agents.runs.settings_sources import load_settings
+from wmil_agents.runs.standing import standing
 from wmil_agents.runs.versions import versions
 from wmil_agents.runs.yardstick import Yardstick, common_yardstick
 
@@ -75,7 +73,7 @@ def plan_comparison(arms: Sequence[Arm], seeds: Sequence[int], folder: Path, *, 
     for arm, name in zip(arms, _folder_names(arms), strict=True):
         for seed in seeds:
             place = folder / name / f"seed-{seed}"
-            is_done = _is_done(arm.with_seed(seed), place)
+            is_done = standing(place, arm.with_seed(seed)) == "done"
             runs.append(PlannedRun(arm, seed, place, is_done, is_done and _facts_of(place) == now))
     return Plan(folder, tuple(arms), tuple(seeds), tuple(runs), yardstick)
 
@@ -86,29 +84,6 @@ def default_comparison_folder(arms: Sequence[Arm], parent: Path = Path("runs")) 
     documents = [arm.with_seed(0).model_dump(mode="json") for arm in arms]
     digits = hashlib.sha256(json.dumps(documents, sort_keys=True).encode()).hexdigest()[:_HASH_DIGITS]
     return parent / f"compare-{names}-{digits}"
-
-
-def clear_unfinished(run: PlannedRun) -> None:
-    """Remove what an interrupted run left in this place."""
-    if run.folder.is_dir():
-        shutil.rmtree(run.folder)
-
-
-def _is_done(settings: Settings, folder: Path) -> bool:
-    """Whether the folder holds this run.
-
-    Raises:
-        InputError: it holds something else.
-    """
-    if not folder.is_dir() or not any(folder.iterdir()):
-        check_folder(folder)
-        return False
-    written = folder / SETTINGS
-    if not written.is_file() or load_settings(str(written)) != settings:
-        raise InputError(
-            f"the folder {folder} holds something else than this arm's run: name another folder, --out, or remove it"
-        )
-    return (folder / VERDICT).is_file()
 
 
 def _facts_of(folder: Path) -> dict[str, Any] | None:

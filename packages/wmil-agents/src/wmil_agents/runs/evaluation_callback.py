@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -20,7 +21,7 @@ class Progress:
     step: int
     total_steps: int
     seconds: float
-    """Since the first step."""
+    """Of learning, since the first step."""
     evaluation: Evaluation
     """The latest."""
     is_new: bool
@@ -44,6 +45,7 @@ class EvaluationCallback(BaseCallback):
         total_steps: of the run.
         on_evaluation: called with each.
         progress: called with each, and some times a second between them.
+        latest: the last one of the part of a run that is continued; None at its beginning.
     """
 
     def __init__(
@@ -53,24 +55,37 @@ class EvaluationCallback(BaseCallback):
         total_steps: int,
         on_evaluation: Callable[[EvaluatedStep], None],
         progress: Callable[[Progress], None] | None = None,
+        latest: EvaluatedStep | None = None,
     ) -> None:
         super().__init__()
         self._evaluate, self._interval, self._total_steps = evaluate, interval, total_steps
         self._on_evaluation, self._progress = on_evaluation, progress
         self._next, self._latest = 0, -1
         self._evaluation: Evaluation
-        self._started = self._reported = 0.0
+        if latest is not None:
+            self._evaluation, self._latest = latest.evaluation, latest.step
+            self._next = self._after(latest.step)
+        self._reported = 0.0
 
-    def _on_training_start(self) -> None:
-        self._started = time.monotonic()
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: where it stands is told by the latest evaluation."""
+        return {}
 
-    def _on_rollout_start(self) -> None:
-        if self.num_timesteps >= self._next:
-            self._next = (self.num_timesteps // self._interval + 1) * self._interval
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to restore."""
+
+    def make_if_due(self) -> None:
+        """The evaluation of this moment, between two updates, if the interval is over and it is not made yet."""
+        if self.model.num_timesteps >= self._next:
+            self._next = self._after(self.model.num_timesteps)
             self._make()
 
+    def _on_rollout_start(self) -> None:
+        self.make_if_due()
+
     def _on_training_end(self) -> None:
-        if self._latest != self.num_timesteps:
+        is_done = self.model.num_timesteps >= self._total_steps
+        if is_done and self._latest != self.model.num_timesteps:
             self._make()
 
     def _on_step(self) -> bool:
@@ -78,13 +93,18 @@ class EvaluationCallback(BaseCallback):
             self._report(is_new=False)
         return True
 
+    def _after(self, step: int) -> int:
+        """The step from which on the next one is due."""
+        return (step // self._interval + 1) * self._interval
+
     def _make(self) -> None:
-        self._evaluation, self._latest = self._evaluate(), self.num_timesteps
-        self._on_evaluation(EvaluatedStep(self.num_timesteps, self._evaluation))
+        self._evaluation, self._latest = self._evaluate(), self.model.num_timesteps
+        self._on_evaluation(EvaluatedStep(self._latest, self._evaluation))
         self._report(is_new=True)
 
     def _report(self, *, is_new: bool) -> None:
         if self._progress is not None:
             self._reported = time.monotonic()
-            seconds = self._reported - self._started
-            self._progress(Progress(self.num_timesteps, self._total_steps, seconds, self._evaluation, is_new))
+            # The algorithm's clock goes on where that of a continued run stopped.
+            seconds = max(0.0, (time.time_ns() - self.model.start_time) / 1e9)
+            self._progress(Progress(self.model.num_timesteps, self._total_steps, seconds, self._evaluation, is_new))

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import gymnasium as gym
@@ -30,6 +29,7 @@ from wmil_agents.runs.agents import WithheldRewards, silence_critic, taught_alon
 from wmil_agents.runs.input_error import InputError, nearest
 from wmil_agents.runs.schedules import with_schedules
 from wmil_agents.runs.settings import Settings
+from wmil_agents.runs.trackers import check_trackers
 from wmil_agents.vec_env.history import HistoryVecEnv
 from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
 from wmil_envs.llm.errors import ParentError
@@ -91,8 +91,7 @@ def build_experiment(settings: Settings, *, evaluation_level: int | None = None)
     algorithm = ALGORITHMS[settings.learner.algorithm]
     _check_learner(settings, algorithm)
     _check_size(settings)
-    if settings.logging.tensorboard and find_spec("tensorboard") is None:
-        raise InputError("TensorBoard is not installed: pip install 'wmil-agents[tensorboard]'")
+    check_trackers(settings)
     env = evaluation_env = None
     try:
         with _as_input_error(f"the environment {settings.env.id} cannot be made"):

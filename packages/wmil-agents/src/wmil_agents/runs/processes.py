@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from wmil_agents.runs.run import run
+from wmil_agents.runs.run_files import FAILURE
+from wmil_agents.runs.run_stopped import RunStopped
 from wmil_agents.runs.settings import Settings
 
-FAILURE = "failure.txt"
-"""In the folder of a run that failed: what Python says of it."""
+_SECONDS_BETWEEN_QUESTIONS = 0.2
 _INTERRUPTED = 130
 _IMPORTED_LATE = ("torch._dynamo",)
 """By torch, when the first optimizer is made: a second of each process, if not done before it is forked."""
@@ -39,40 +40,53 @@ def run_side_by_side(
     n_processes: int,
     on_end: Callable[[int, str | None], None],
     command: Sequence[str] = (),
-) -> None:
+    stop: Callable[[], str | None] | None = None,
+) -> str | None:
     """Run all tasks, some at a time; one that fails does not stop the others.
 
-    Whatever ends this call early, an interruption for instance, stops the processes first; what they had not finished
-    is then to be done again.
+    Whatever ends this call early, an interruption for instance, ends the processes first. When this process dies
+    without a word, they write a checkpoint and end.
 
     Args:
         tasks: settings and folder of each run.
         n_processes: how many at a time.
         on_end: called with the place of a task that ended, and a sentence if it failed.
         command: the words that started them, for the record.
+        stop: asked some times a second; where it returns a reason, every run writes a checkpoint and ends.
+
+    Returns:
+        The reason for which they were stopped; None if they were not.
     """
     context = _context()
     waiting = list(enumerate(tasks))[::-1]
     running: list[_Running] = []
+    reason: str | None = None
     try:
         while waiting or running:
             while waiting and len(running) < n_processes:
                 place, (settings, folder) = waiting.pop()
-                words, theirs = context.Pipe(duplex=False)
+                words, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(settings, folder, tuple(command), theirs), daemon=True)
                 with _hidden_from_the_keyboard():
                     process.start()
                 theirs.close()
                 running.append(_Running(place, process, words))
-            wait([one.process.sentinel for one in running])
+            wait([one.process.sentinel for one in running], None if stop is None else _SECONDS_BETWEEN_QUESTIONS)
             for one in [one for one in running if not one.process.is_alive()]:
                 running.remove(one)
-                on_end(one.place, _failure(one))
+                failure = _failure(one)
+                if reason is None or failure is None:
+                    on_end(one.place, failure)
+            if reason is None and stop is not None and (reason := stop()) is not None:
+                waiting.clear()
+                for one in running:
+                    _ask_to_stop(one)
     finally:
         for one in running:
             one.process.terminate()
         for one in running:
             one.process.join()
+    return reason
 
 
 @contextmanager
@@ -102,9 +116,14 @@ def _context() -> Any:
 
 
 def _work(settings: Settings, folder: Path, command: Sequence[str], words: Connection) -> None:
+    def stop() -> str | None:
+        # Also where the other end is gone, since the process that started this one died.
+        return "the comparison was stopped" if words.poll() else None
+
     try:
-        run(settings, folder, command=command)
-    except KeyboardInterrupt:
+        (folder / FAILURE).unlink(missing_ok=True)
+        run(settings, folder, command=command, stop=stop)
+    except (KeyboardInterrupt, RunStopped):
         os._exit(_INTERRUPTED)  # the process that started this one says so
     except BaseException as error:
         words.send(" ".join(f"{type(error).__name__}: {error}".split()))
@@ -114,12 +133,19 @@ def _work(settings: Settings, folder: Path, command: Sequence[str], words: Conne
     words.send(None)
 
 
+def _ask_to_stop(one: _Running) -> None:
+    try:
+        one.words.send("stop")
+    except OSError:
+        return  # it has ended by itself
+
+
 def _failure(ended: _Running) -> str | None:
     """A sentence on what went wrong in a process that has ended; None if nothing did."""
     ended.process.join()
     try:
         said: str | None = ended.words.recv()
-    except EOFError:
+    except (EOFError, OSError):
         return f"its process ended with code {ended.process.exitcode} before the run did"
     finally:
         ended.words.close()

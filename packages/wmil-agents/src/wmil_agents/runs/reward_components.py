@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -20,6 +22,13 @@ class RewardComponents(BaseCallback):
         self._sum = np.zeros(len(RewardVector._fields))
         self._n = 0
         self._are_told = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: between two rollouts it holds nothing."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to restore."""
 
     def _on_step(self) -> bool:
         if self._are_told:

@@ -22,6 +22,11 @@ def with_schedules(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: _schedule(name, value) if name in _SCHEDULED else value for name, value in arguments.items()}
 
 
+def is_schedule(name: str, value: Any) -> bool:
+    """Whether an argument of an algorithm changes while a run goes on."""
+    return name in _SCHEDULED and isinstance(value, str)
+
+
 def _schedule(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value

@@ -102,6 +102,10 @@ class LoggingSettings(Section):
     """Updates between two rows of train/progress.csv."""
     tensorboard: bool = False
     """Whether TensorBoard's files are written into train/ as well."""
+    wandb: bool = False
+    """Whether W&B's files are written into train/ as well; nothing is sent unless WANDB_MODE says so."""
+    trackio: bool = False
+    """Whether trackio's database on this machine is written to as well."""
 
 
 class EpisodeSettings(Section):
@@ -117,6 +121,18 @@ class EpisodeSettings(Section):
     """Whether hidden features are sampled."""
     sample_every: Positive = 64
     """Samples are of one step of all environments in so many."""
+
+
+class CheckpointSettings(Section):
+    """From where a run that was stopped or killed can be continued."""
+
+    interval: Positive | None = None
+    """Environment steps between two checkpoints; null for 25,000, or five minutes where those come first, and as rarely
+    as keeps the writing below 2 % of the time."""
+    keep_last: Positive = 3
+    """How many of the newest are kept."""
+    keep_best: bool = True
+    """Whether the one with the highest return in an evaluation is kept as well."""
 
 
 class Settings(Section):
@@ -155,3 +171,5 @@ class Settings(Section):
     """What is written besides the metrics."""
     episodes: EpisodeSettings = EpisodeSettings()
     """What is kept of the episodes themselves."""
+    checkpoints: CheckpointSettings = CheckpointSettings()
+    """From where a run that was stopped or killed can be continued."""

@@ -22,7 +22,7 @@ Where a number was estimated from episodes, the end of its 95 % interval that is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -85,6 +85,15 @@ class Verdict:
         if not self.reached:
             return "not all criteria passed"
         return f"all criteria that can be judged passed ({n_open} not judged)" if n_open else "all criteria passed"
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Verdict:
+        """The verdict that `to_dict` told.
+
+        Raises:
+            KeyError or TypeError: it is something else.
+        """
+        return cls(tuple(Criterion(**criterion) for criterion in document["criteria"]), document["mark"])
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain data."""
