@@ -1,0 +1,37 @@
+"""A run that was stopped and is continued in a new process leaves the files of one that was never interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+NAMES = list(runpy.run_path(str(HERE / "run_cases.py"))["CASES"])
+
+
+def ask(what: str, folder: Path) -> Any:
+    program = [sys.executable, "-W", "error", str(HERE / "continue_program.py"), what, str(folder), *NAMES]
+    other_hashes = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "1" if what == "begin" else "2"}
+    done = subprocess.run(program, capture_output=True, text=True, check=False, env=other_hashes)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """What was wrong in the two processes, by the name of the case."""
+    folder = tmp_path_factory.mktemp("runs")
+    return ask("begin", folder), ask("continue", folder)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_stops_where_it_is_asked_to_and_continues_to_the_same_bits(name: str, found: Any) -> None:
+    assert found[0][name] == []
+    assert found[1][name] == []
