@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 from pathlib import Path
@@ -25,6 +26,7 @@ from wmil_agents.runs.episode_schema import FIELDS, VERSION, field_of
 from wmil_agents.runs.episodes import STOPPED
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.run import run
+from wmil_agents.runs.run_stopped import RunStopped
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_agents.vec_env.history import HistoryVecEnv
 from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
@@ -378,3 +380,43 @@ def test_a_run_with_the_log_on_tells_its_size_and_whose_it_is(tmp_path: Path) ->
 def test_a_run_keeps_no_episodes_unless_it_is_asked_to(tmp_path: Path) -> None:
     run(load_settings("mvp", ["total_steps=16", "policy.width=16"]), tmp_path / "run")
     assert not (tmp_path / "run/episodes").exists()
+
+
+def test_a_run_that_was_stopped_continues_its_log_to_the_same_files(tmp_path: Path) -> None:
+    settings = load_settings(
+        "mvp",
+        [
+            "total_steps=480",
+            "env.arguments.horizon=3",
+            "policy.width=16",
+            "evaluation.interval=240",
+            "episodes.every=1",
+            "episodes.features=true",
+            "episodes.sample_every=7",
+        ],
+    )
+    run(settings, tmp_path / "whole")
+    asked = iter(range(100))
+    with pytest.raises(RunStopped):
+        run(settings, tmp_path / "cut", stop=lambda: "enough" if next(asked) > 8 else None)
+    assert 0 < len(read_episodes(tmp_path / "cut").column("episodes")) < 150
+    run(settings, tmp_path / "cut")
+    files = [(tmp_path / name / "episodes/block-000000.npz").read_bytes() for name in ("whole", "cut")]
+    assert files[0] == files[1]
+
+
+def test_on_a_full_disk_the_blocks_before_stay_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Path] = []
+
+    def replace_file(path: Path, content: bytes) -> None:
+        if len(written) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(path)
+        path.write_bytes(content)
+
+    monkeypatch.setattr("wmil_agents.runs.episode_block.replace_file", replace_file)
+    with pytest.raises(OSError, match="No space left"):
+        model_of(n_envs=256).learn(256 * 100, EpisodeLog(tmp_path, LogOptions(max_bytes=500_000)))
+    monkeypatch.undo()
+    assert len(read_episodes(tmp_path).abouts) == 2
+    assert len(read_episodes(tmp_path).column("rewards")) > 0

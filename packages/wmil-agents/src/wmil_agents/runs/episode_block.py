@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wmil_agents.runs.atomic_file import replace_file
 from wmil_agents.runs.episode_schema import SCHEMA, VERSION, field_of
 from wmil_agents.runs.input_error import InputError
 
@@ -112,19 +113,14 @@ def describe(arrays: Arrays) -> dict[str, Any]:
 
 
 def write_block(folder: Path, number: int, arrays_file: bytes, sidecar: bytes) -> None:
-    """Write both files of a block beside their places, then rename them, the sidecar last: with it the block counts.
+    """Write both files of a block, each beside its place and renamed, the sidecar last: with it the block counts.
 
     Raises:
-        InputError: the disk refuses.
+        OSError: the disk refuses; the blocks before are as they were.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, content in ((arrays_path(folder, number), arrays_file), (sidecar_path(folder, number), sidecar)):
-            unfinished = path.with_name(f".{path.name}.unfinished")
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-    except OSError as error:
-        raise InputError(f"the episode log {folder} cannot be written: {error.strerror or error}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(arrays_path(folder, number), arrays_file)
+    replace_file(sidecar_path(folder, number), sidecar)
 
 
 def remove_block(folder: Path, number: int) -> None:

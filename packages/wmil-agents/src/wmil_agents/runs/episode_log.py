@@ -19,6 +19,7 @@ from wmil_agents.auxiliary_losses.world_model import WorldModelHead
 from wmil_agents.checkpoints.continued_algorithm import plain_class
 from wmil_agents.evaluation.world_model_errors import world_model_head
 from wmil_agents.extractors.token_names import token_names
+from wmil_agents.runs.atomic_file import replace_json
 from wmil_agents.runs.episode_block import describe, encode, remove_block, sidecar_path, write_block
 from wmil_agents.runs.episode_layout import (
     DEFAULT,
@@ -287,7 +288,7 @@ class EpisodeLog(BaseCallback):
         self._grid, self._rest, self._samples, self._updates = None, None, [], []
         self.folder.mkdir(parents=True, exist_ok=True)
         report = {"reason": self.stopped, "step": self.num_timesteps, "episode": until, "bytes": self._n_bytes}
-        (self.folder / STOPPED).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        replace_json(self.folder / STOPPED, report)
         self.logger.warn(self.stopped)
 
     @property
