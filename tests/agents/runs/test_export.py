@@ -79,8 +79,8 @@ def test_settings_that_name_places_are_told(finished: Path, tmp_path: Path) -> N
     for name in ("settings.yaml", "policy.safetensors"):
         (copy / name).write_bytes((finished / name).read_bytes())
     text = (copy / "settings.yaml").read_text()
-    (copy / "settings.yaml").write_text(text.replace("parent: rule", "parent: {kind: llm, store: /home/a/b.sqlite}"))
-    assert export_run(copy, tmp_path / "out") == ["env.arguments.parent.store=/home/a/b.sqlite"]
+    (copy / "settings.yaml").write_text(text.replace("parent: rule", "parent: {kind: llm, store: answers/b.sqlite}"))
+    assert export_run(copy, tmp_path / "out") == ["env.arguments.parent.store=answers/b.sqlite"]
     assert "None: the run had not ended" in (tmp_path / "out" / "README.md").read_text()
 
 
