@@ -41,6 +41,8 @@ ENDINGS = (".svg", ".png", ".pdf")
 _WIDTH, _HEIGHT = 4.2, 3.7
 _IN_A_ROW = 3
 _LEVEL_HEIGHT = 0.28
+_ROOM = 0.06
+"""Above the highest line, for its name."""
 
 
 def draw_figure(arms: Sequence[RecordedArm], name: str, out: Path, title: str = "") -> None:
@@ -118,6 +120,9 @@ def _draw_panel(ax: Axes, arms: Sequence[RecordedArm], panel: Panel) -> None:
     if panel.is_share:
         ax.set_ylim(-0.02, 1.1)
         ax.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    else:
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, panel.high or high + _ROOM * (high - low))
     ax.set_xlabel("environment steps")
     ax.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
     ax.xaxis.set_major_locator(MaxNLocator(5))
