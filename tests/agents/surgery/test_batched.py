@@ -105,8 +105,25 @@ def test_a_policy_is_scored_by_any_of_its_methods(make_env: Callable[..., BatchV
     assert scores.std() > 1e-3
     assert bits(model.policy) == before
     assert all(a is b for a, b in zip(objects, [*model.policy.parameters(), *model.policy.buffers()], strict=True))
+
+
+def test_nothing_of_a_candidate_is_left_in_a_policy(make_env: Callable[..., BatchVecEnv]) -> None:
+    env = make_env(64)
+    model = PPO(TransformerPolicy, env, device="cpu", n_steps=8, policy_kwargs={"distinct_observations": True})
+    obs = torch.as_tensor(env.reset())
     with torch.no_grad():
-        model.policy(obs)  # nothing of a candidate is left in it
+        before = model.policy(obs, deterministic=True)
+    for one_by_one in (False, True):
+        score_edits(
+            model,
+            [Scale("action_net", 30.0)],
+            obs,
+            lambda policy, rows: policy(rows, deterministic=True)[2].mean(),
+            one_by_one=one_by_one,
+        )
+        with torch.no_grad():
+            after = model.policy(obs, deterministic=True)
+        assert all(map(torch.equal, before, after))
 
 
 def test_tied_weights_are_replaced_everywhere() -> None:
