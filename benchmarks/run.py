@@ -35,6 +35,7 @@ PROGRAMS = {
     "episode_log": "benchmarks.speed.episode_log",
     "evaluation": "benchmarks.speed.evaluation",
     "reports": "benchmarks.speed.reports",
+    "checkpoints": "benchmarks.speed.checkpoints",
     "imports": "benchmarks.speed.imports",
 }
 PEERS_PROGRAM = "peers"
