@@ -37,6 +37,7 @@ def test_the_folder_holds_everything(tmp_path: Path) -> None:
         "evaluations.jsonl",
         *(f"checkpoints/step-000000000160/{name}" for name in ("arrays.safetensors", "state.json", "manifest.json")),
         "policy.safetensors",
+        "levels.json",
         "verdict.json",
         "DONE.json",
         "train/progress.csv",
