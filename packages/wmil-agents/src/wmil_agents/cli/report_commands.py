@@ -73,9 +73,9 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
     out: Annotated[Path, typer.Option(help="The folder to write; empty, or not there yet.")],
 ) -> None:
-    """Write a folder for a model hub: weights (safetensors), settings, verdict and model card.
+    """Write a folder for a model hub, with a model card.
 
-    Nothing is uploaded: `hf upload OWNER/NAME FOLDER` of huggingface_hub does that.
+    It holds the weights (safetensors), the settings, the verdict and the card. Nothing is uploaded: `hf upload OWNER/NAME FOLDER` of huggingface_hub does that.
     """
     with errors_end():
         from wmil_agents.runs.export import export_run
