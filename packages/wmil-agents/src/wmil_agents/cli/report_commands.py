@@ -75,7 +75,8 @@ def export(
 ) -> None:
     """Write a folder for a model hub, with a model card.
 
-    It holds the weights (safetensors), the settings, the verdict and the card. Nothing is uploaded: `hf upload OWNER/NAME FOLDER` of huggingface_hub does that.
+    It holds the weights (safetensors), the settings, the verdict and the card. Nothing is uploaded:
+    `hf upload OWNER/NAME FOLDER` of huggingface_hub does that.
     """
     with errors_end():
         from wmil_agents.runs.export import export_run
