@@ -114,19 +114,24 @@ def test_without_any_checkpoint_a_run_begins_anew(copy: Path, whole: Path) -> No
 
 
 def test_a_process_that_dies_after_the_last_step_is_finished_by_the_next(
-    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings = short("episodes.every=1")
+    run(settings, tmp_path / "whole")
+
     def dies(*_: Any) -> None:
         raise MemoryError
 
     with monkeypatch.context() as patched:
         patched.setattr(EvaluationCallback, "_on_training_end", dies)
         with pytest.raises(MemoryError):
-            run(short(), tmp_path / "run")
+            run(settings, tmp_path / "run")
     assert newest_valid(tmp_path / "run/checkpoints").manifest.step == 160  # type: ignore[union-attr]
     monkeypatch.setattr("wmil_agents.runs.run.continue_learning", dies)
-    run(short(), tmp_path / "run")
-    same(tmp_path / "run", whole)
+    run(settings, tmp_path / "run")
+    same(tmp_path / "run", tmp_path / "whole")
+    for path in (tmp_path / "whole/episodes").glob("*.npz"):
+        assert (tmp_path / "run/episodes" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_the_best_evaluation_is_kept_beside_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

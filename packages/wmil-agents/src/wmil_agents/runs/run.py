@@ -226,6 +226,7 @@ def _train(
                 callbacks.init_callback(model)
                 load_loop_state(model, callbacks, continuation.restored.loop)
                 for callback in others:
+                    callback.num_timesteps = model.num_timesteps
                     callback.on_training_end()
         except KeyboardInterrupt:
             save_policy(folder, experiment)
