@@ -186,6 +186,7 @@ def test_several_steps_and_noise_run_too(tmp_path: Path) -> None:
         (["learner.arguments.learning_rat=1"], "did you mean 'learning_rate'"),
         (["learner.arguments.seed=1"], "decided by other settings"),
         (["learner.arguments.learning_rate=fast"], "is a number, or text such as lin_0.001, not 'fast'"),
+        (["learner={algorithm: PPO, arguments: {ent_coef: lin_0.1}}"], "ent_coef of PPO is a number, not 'lin_0.1'"),
         (["learner.arguments.baseline=best"], "baseline must be one of"),
         (["policy.n_heads=3"], "learner cannot be made"),
         (["policy.width=4096"], r"more than 402,653,184 parameters.*policy\.max_parameters=null"),

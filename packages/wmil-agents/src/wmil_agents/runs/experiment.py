@@ -27,7 +27,7 @@ from wmil_agents.reinforce import REINFORCE
 from wmil_agents.runs.ablations import ShuffledRewards, make_uniform
 from wmil_agents.runs.agents import WithheldRewards, silence_critic, taught_alone
 from wmil_agents.runs.input_error import InputError, nearest
-from wmil_agents.runs.schedules import with_schedules
+from wmil_agents.runs.schedules import is_schedule, with_schedules
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.trackers import check_trackers
 from wmil_agents.vec_env.history import HistoryVecEnv
@@ -217,6 +217,8 @@ def _check_learner(settings: Settings, algorithm: type[A2C | PPO]) -> None:
             raise InputError(f"learner.arguments.{name} is decided by other settings, see `wmil train --help`")
         if name not in known:
             raise InputError(f"{settings.learner.algorithm} takes no argument {name!r}; {nearest(name, known)}")
+    if algorithm is not REINFORCE and is_schedule("ent_coef", value := settings.learner.arguments.get("ent_coef")):
+        raise InputError(f"learner.arguments.ent_coef of {settings.learner.algorithm} is a number, not {value!r}")
     if settings.agent != "learner" and settings.ablation != "none":
         raise InputError(
             f"an ablation takes something out of the learner, and agent={settings.agent} acts in its place: set one of "

@@ -9,8 +9,8 @@ from stable_baselines3.common.utils import LinearSchedule
 from wmil_agents.runs.input_error import InputError
 
 _LINEAR = "lin_"
-_SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf")
-"""Arguments of an algorithm that may be schedules."""
+_SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf", "ent_coef")
+"""Arguments of an algorithm that may be schedules; `ent_coef` of REINFORCE alone."""
 
 
 def with_schedules(arguments: dict[str, Any]) -> dict[str, Any]:

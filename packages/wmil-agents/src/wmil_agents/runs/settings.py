@@ -40,7 +40,7 @@ class LearnerSettings(Section):
     """REINFORCE with a running-mean baseline, or Stable-Baselines3's A2C or PPO."""
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Arguments of the algorithm, such as `learning_rate` or `baseline`; its own defaults hold for the rest. A learning
-    rate or clip range may be `lin_0.001`, which falls to 0 over the run."""
+    rate, a clip range or REINFORCE's ent_coef may be `lin_0.001`, which falls to 0 over the run."""
 
 
 class HistorySettings(Section):
