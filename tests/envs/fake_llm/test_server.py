@@ -66,6 +66,19 @@ def test_it_knows_what_follows(dynamics: str) -> None:
     assert states[[one["state"] for one in answer["next"]]].tolist() == np.asarray(expected).tolist()
 
 
+@pytest.mark.parametrize("dynamics", ["permute", "respond"])
+def test_what_follows_is_among_the_states_that_were_chosen(dynamics: str) -> None:
+    task = PatternEcho(horizon=3, dynamics=dynamics)
+    chosen = task.instances(1)[[0, 2, 5]]
+    question = Questions(task, SETTINGS).transition(chosen[1], range(task.n_actions), chosen)
+    answer = rule_answer(question.content)
+    assert {one["state"] for one in answer["next"]} <= {0, 1, 2}
+    rule = RuleParent(task, [chosen[chosen[:, 0] < 4], chosen])
+    expected = rule.transition(np.repeat(chosen[1:2], task.n_actions, axis=0), np.arange(task.n_actions))
+    assert expected is not None
+    assert chosen[[one["state"] for one in answer["next"]]].tolist() == expected.tolist()
+
+
 def test_it_sets_as_many_tasks_as_asked() -> None:
     question = Questions(SequenceNext(), SETTINGS).instances(0, 5)
     assert len(parse(question, json.dumps(rule_answer(question.content)))["instances"]) == 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -57,10 +57,10 @@ def rule_answer(content: Mapping[str, Any], wrong_rate: float = 0.0, seed: int =
         scores = np.where(is_wrong, 1.0 - parent.judge(states, actions), parent.judge(states, actions)).tolist()
         names = content["components"]
         return {"verdicts": [{"action": a, **dict.fromkeys(names, s)} for a, s in zip(numbers, scores, strict=True)]}
-    following = parent.transition(states, actions)
+    places = {tuple(one["row"]): one["state"] for one in content["states"]}
+    following = _among(parent.task, places).transition(states, actions)
     if following is None:
         raise LookupError("nothing follows: the task sets a new state after every answer")
-    places = {tuple(one["row"]): one["state"] for one in content["states"]}
     nexts = [
         (places[tuple(row)] + wrong) % len(places) for row, wrong in zip(following.tolist(), is_wrong, strict=True)
     ]
@@ -77,6 +77,12 @@ def chance(seed: int, *what: Any) -> float:
     """A number in [0, 1) that is always the same for the same thing."""
     digest = hashlib.sha256(json.dumps([seed, *what], sort_keys=True).encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def _among(task: Task, rows: Container[tuple[int, ...]]) -> RuleParent:
+    """The rule where there are these states only."""
+    per_level = [task.instances(level) for level in range(len(task.levels))]
+    return RuleParent(task, [states[[tuple(row) in rows for row in states.tolist()]] for states in per_level])
 
 
 def _parent(content: Mapping[str, Any]) -> RuleParent:
