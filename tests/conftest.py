@@ -1,7 +1,9 @@
-"""What the tests of both packages share: a lazy parent that judges by the rule, and remembers what it was asked."""
+"""What the tests of both packages share: a lazy parent that judges by the rule, and who hears Ctrl-C."""
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,10 @@ import pytest
 from wmil_envs.parent import LIVE, UNJUDGED, Verdicts
 from wmil_envs.parents.rule import RuleParent
 from wmil_envs.task import Actions, States, Task
+
+if threading.current_thread() is threading.main_thread():
+    # A shell starts its background jobs deaf to SIGINT, and so would be the programs that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Which = Callable[[States, Actions], np.ndarray]
 

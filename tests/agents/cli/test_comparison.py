@@ -175,6 +175,7 @@ def test_an_interruption_from_the_keyboard_stops_every_process_and_keeps_what_is
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
+        process.communicate()
     assert process.returncode == 130
     assert err.startswith("\nwmil: stopping as soon as this rollout is done")
     assert "wmil: interrupted by SIGINT; " in err

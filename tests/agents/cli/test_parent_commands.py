@@ -251,7 +251,10 @@ def test_the_stand_in_says_how_to_ask_it_and_ends_by_ctrl_c() -> None:
             code, out, _ = wmil("parent", "fill", "PatternEcho", "--parent", json.dumps(parent))
             assert (code, "8 asked now" in out) == (0, True)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        try:
+            _, err = process.communicate(timeout=20)
+        finally:
+            process.kill()  # leaving the block waits for it
     assert process.returncode == 130
     assert err == "wmil: ended; it was asked: 10 canary, 16 judge\n"
 
