@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from sb3_contrib import QRDQN, TQC, TRPO, MaskablePPO, RecurrentPPO
-from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
+from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3, HerReplayBuffer
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.noise import NormalActionNoise, OrnsteinUhlenbeckActionNoise
@@ -66,6 +66,48 @@ def masked_env() -> gym.Env[Any, Any]:
             pass
 
     return Masked(gym.make("CartPole-v1", max_episode_steps=15))
+
+
+class Reach(gym.Env[Any, Any]):
+    """Walk on a line to the goal; the reward can be told for any other goal."""
+
+    def __init__(self) -> None:
+        place = gym.spaces.Box(-9, 9, (1,))
+        self.observation_space = gym.spaces.Dict(dict.fromkeys(("observation", "achieved_goal", "desired_goal"), place))
+        self.action_space = gym.spaces.Discrete(2)
+        self._place = self._goal = np.zeros(1, dtype=np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._place, self._goal = np.zeros(1, np.float32), self.np_random.integers(-3, 4, 1).astype(np.float32)
+        return self._seen(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self._place = self._place + np.float32(2 * action - 1)
+        info = {"cost": float(self.np_random.random()) / 8}
+        reward = self.compute_reward(self._place[None], self._goal[None], [info])[0]
+        return self._seen(), float(reward), bool(self._place == self._goal), False, info
+
+    def compute_reward(self, achieved: Any, desired: Any, infos: Any) -> np.ndarray:
+        """Of every row; `HerReplayBuffer` asks."""
+        costs = np.array([info.get("cost", 0.0) for info in infos])
+        return np.where((achieved == desired).all(axis=1), 0.0, -1.0) - costs
+
+    def own_state_dict(self) -> dict[str, Any]:
+        return {"place": self._place.copy(), "goal": self._goal.copy()}
+
+    def load_own_state_dict(self, state: dict[str, Any]) -> None:
+        self._place, self._goal = state["place"].copy(), state["goal"].copy()
+
+    def _seen(self) -> dict[str, np.ndarray]:
+        return {"observation": self._place, "achieved_goal": self._place, "desired_goal": self._goal}
+
+
+def hindsight(buffer_size: int, **arguments: Any) -> DQN:
+    env = DummyVecEnv([lambda: gym.wrappers.TimeLimit(Reach(), 5)] * 2)
+    env.seed(3)
+    buffer = {"replay_buffer_class": HerReplayBuffer, "replay_buffer_kwargs": arguments, "buffer_size": buffer_size}
+    return DQN("MultiInputPolicy", env, policy_kwargs={"net_arch": [16]}, seed=1, **ONE_STEP_REPLAY | buffer)
 
 
 def prediction_reward() -> BaseAlgorithm:
@@ -166,6 +208,8 @@ SCENARIOS: dict[str, Callable[[], BaseAlgorithm]] = {
     "dqn-events": lambda: dqn(
         echo(2), replay_buffer_class=EventReplayBuffer, replay_buffer_kwargs={"event_share": 0.5}
     ),
+    "dqn-hindsight": lambda: hindsight(200, copy_info_dict=True),
+    "dqn-hindsight-full": lambda: hindsight(70, goal_selection_strategy="episode"),
     "sac": lambda: sac(control("Pendulum-v1", 1)),
     "sac-normalised-noise": lambda: sac(
         VecNormalize(control("Pendulum-v1", 2)),
