@@ -1,4 +1,4 @@
-"""Runs side by side, each in a process of its own."""
+"""Work side by side, each piece in a process of its own: runs, or parts of a study."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -17,8 +18,13 @@ from typing import Any
 
 from wmil_agents.runs.run import run
 from wmil_agents.runs.run_files import FAILURE
-from wmil_agents.runs.run_stopped import RunStopped
+from wmil_agents.runs.run_stopped import ComparisonStopped, RunStopped
 from wmil_agents.runs.settings import Settings
+
+Stop = Callable[[], str | None]
+"""Asked some times a second; returns a reason to stop, if there is one."""
+Work = Callable[[Stop], None]
+"""What one process does, to be pickled; where it was asked to stop, it raises `RunStopped` or `ComparisonStopped`."""
 
 _SECONDS_BETWEEN_QUESTIONS = 0.2
 _INTERRUPTED = 130
@@ -40,19 +46,40 @@ def run_side_by_side(
     n_processes: int,
     on_end: Callable[[int, str | None], None],
     command: Sequence[str] = (),
-    stop: Callable[[], str | None] | None = None,
+    stop: Stop | None = None,
 ) -> str | None:
-    """Run all tasks, some at a time; one that fails does not stop the others.
-
-    Whatever ends this call early, an interruption for instance, ends the processes first. When this process dies
-    without a word, they write a checkpoint and end.
+    """Run all tasks, as `work_side_by_side` does; a run that is asked to stop writes a checkpoint.
 
     Args:
         tasks: settings and folder of each run.
         n_processes: how many at a time.
         on_end: called with the place of a task that ended, and a sentence if it failed.
         command: the words that started them, for the record.
-        stop: asked some times a second; where it returns a reason, every run writes a checkpoint and ends.
+        stop: asked some times a second.
+
+    Returns:
+        The reason for which they were stopped; None if they were not.
+    """
+    works = [(partial(_run, settings, folder, tuple(command)), folder) for settings, folder in tasks]
+    return work_side_by_side(works, n_processes, on_end, stop)
+
+
+def work_side_by_side(
+    tasks: Sequence[tuple[Work, Path]],
+    n_processes: int,
+    on_end: Callable[[int, str | None], None],
+    stop: Stop | None = None,
+) -> str | None:
+    """Do all tasks, some at a time; one that fails does not stop the others.
+
+    Whatever ends this call early, an interruption for instance, ends the processes first. When this process dies
+    without a word, they are asked to stop.
+
+    Args:
+        tasks: each with its folder, where the traceback of one that fails is written if the folder is there.
+        n_processes: how many at a time.
+        on_end: called with the place of a task that ended, and a sentence if it failed.
+        stop: asked some times a second; where it returns a reason, every task is asked to stop.
 
     Returns:
         The reason for which they were stopped; None if they were not.
@@ -64,9 +91,9 @@ def run_side_by_side(
     try:
         while waiting or running:
             while waiting and len(running) < n_processes:
-                place, (settings, folder) = waiting.pop()
+                place, (work, folder) = waiting.pop()
                 words, theirs = context.Pipe()
-                process = context.Process(target=_work, args=(settings, folder, tuple(command), theirs), daemon=True)
+                process = context.Process(target=_work, args=(work, folder, theirs), daemon=True)
                 with _hidden_from_the_keyboard():
                     process.start()
                 theirs.close()
@@ -115,15 +142,19 @@ def _context() -> Any:
     return context
 
 
-def _work(settings: Settings, folder: Path, command: Sequence[str], words: Connection) -> None:
+def _run(settings: Settings, folder: Path, command: Sequence[str], stop: Stop) -> None:
+    run(settings, folder, command=command, stop=stop)
+
+
+def _work(work: Work, folder: Path, words: Connection) -> None:
     def stop() -> str | None:
         # Also where the other end is gone, since the process that started this one died.
         return "the comparison was stopped" if words.poll() else None
 
     try:
         (folder / FAILURE).unlink(missing_ok=True)
-        run(settings, folder, command=command, stop=stop)
-    except (KeyboardInterrupt, RunStopped):
+        work(stop)
+    except (KeyboardInterrupt, RunStopped, ComparisonStopped):
         os._exit(_INTERRUPTED)  # the process that started this one says so
     except BaseException as error:
         words.send(" ".join(f"{type(error).__name__}: {error}".split()))
