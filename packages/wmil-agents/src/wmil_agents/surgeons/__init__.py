@@ -1,0 +1,65 @@
+"""Surgeons: who operates on a live model, on whom, and how it is judged.
+
+What is exported here is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wmil_agents.surgeons.bank_score import BankScore
+    from wmil_agents.surgeons.episode_score import EpisodeScore
+    from wmil_agents.surgeons.fault import Fault
+    from wmil_agents.surgeons.faults import FAULTS
+    from wmil_agents.surgeons.keep_rule import Decision, KeepRule
+    from wmil_agents.surgeons.patient import Patient, make_patient, patient_of
+    from wmil_agents.surgeons.readings import HeadReadings
+    from wmil_agents.surgeons.score import Score, mean_score
+    from wmil_agents.surgeons.surgery_env import SurgeryEnv
+
+_MODULE_OF = {
+    "BankScore": "bank_score",
+    "Decision": "keep_rule",
+    "EpisodeScore": "episode_score",
+    "FAULTS": "faults",
+    "Fault": "fault",
+    "HeadReadings": "readings",
+    "KeepRule": "keep_rule",
+    "Patient": "patient",
+    "Score": "score",
+    "SurgeryEnv": "surgery_env",
+    "make_patient": "patient",
+    "mean_score": "score",
+    "patient_of": "patient",
+}
+
+__all__ = [
+    "FAULTS",
+    "BankScore",
+    "Decision",
+    "EpisodeScore",
+    "Fault",
+    "HeadReadings",
+    "KeepRule",
+    "Patient",
+    "Score",
+    "SurgeryEnv",
+    "make_patient",
+    "mean_score",
+    "patient_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports an exported name on first use (PEP 562)."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,443 @@
+"""Surgery as a Gymnasium environment, so that any agent with continuous actions can be the surgeon."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium.error import ResetNeeded
+
+from wmil_agents.checkpoints.generators import generator_state, set_space_generators, space_generators, with_state
+from wmil_agents.surgeons.chart import chart
+from wmil_agents.surgeons.fault import Fault
+from wmil_agents.surgeons.faults import FAULTS
+from wmil_agents.surgeons.keep_rule import KeepRule
+from wmil_agents.surgeons.patient import Patient, make_patient
+from wmil_agents.surgeons.readings import HeadReadings
+from wmil_agents.surgeons.score import Floats, mean_score
+from wmil_agents.surgery.edit import Edit
+from wmil_agents.surgery.edits.gains import Gains
+from wmil_agents.surgery.edits.table import edit_from_dict
+from wmil_agents.surgery.theater import SurgicalTheater
+
+Action = npt.NDArray[np.float32]
+View = npt.NDArray[np.float32]
+
+NO_FAULT = "none"
+GIVEN_FAULT = "given"
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What was measured before the surgeon began."""
+
+    healthy: float
+    """Held-out score without the fault."""
+    held_out: float
+    """Held-out score with it."""
+    decision: Floats | None
+    """The items by which it is decided, with the fault; None if nothing is decided."""
+
+
+class SurgeryEnv(gym.Env[View, Action]):
+    """A model is damaged, and a surgeon changes what its heads do, edit by edit, to win back what was lost.
+
+    ## Action space
+
+    `Box(-1, 1, (n_strengths,))`. Actions add up: each changes the strengths of `edits` by `max_change` times the
+    action. With the default `Gains()` there are 2 x heads x layers of them, first a log-gain for the queries of every
+    head, then one for the values of every head. An action of zeros leaves every bit of the model as it is.
+
+    ## Observation space
+
+    `Box`, float32: the entropy of each head's attention, the logarithm of what it puts out (`HeadReadings`), both on
+    the items of the search score; that score; the strengths as a share of the highest; the share of the edits that is
+    left. `observation_names` says it one by one.
+
+    ## Reward
+
+    `reward_scale` times the change of the search score, so that the return is `reward_scale` times what the surgeon won
+    in all. The score asks about the same items with the same random numbers every time.
+
+    ## Starting state
+
+    A fault is drawn from `faults` and done to the model, or none if there are none. `reset(options={"fault": ...})`
+    sets it: the name of a fault, one edit or several, None for none.
+
+    ## Episode end
+
+    `terminated` after `n_edits` edits, never before; `truncated` never.
+
+    ## Info
+
+    `search_score` after every call, and after a reset `fault`, its name. At the end:
+
+    | key | meaning |
+    |---|---|
+    | `held_out_healthy`, `held_out_before`, `held_out` | held-out score without the fault, with it, and at the end |
+    | `regained` | share of the lost held-out score that was won back; NaN where none was lost |
+    | `kept`, `p_value`, `decision_gain` | what the keep rule says: with a rule only |
+
+    ## The model
+
+    It is edited while something is measured and at no other time: between two calls, and after an exception, it has
+    the bits that it had. With a `keep_rule` the surgeon's edits are kept at the end of an episode if the patient's
+    `decision` score says so, otherwise reverted, and `held_out` is that of what is left. A fault is always undone, and
+    what was kept on top of it with it: edits stay for good in episodes without one.
+
+    Args:
+        patient: whom to operate on; `make_patient(seed)` if None.
+        edits: what the surgeon may set the strengths of, which all begin with 0; `Gains()` if None.
+        n_edits: steps of an episode.
+        max_change: the most that a step changes a strength by.
+        faults: names of `FAULTS`, or `Fault`s of one's own; one is drawn for each episode.
+        reward_scale: what a score of 1 is worth.
+        keep_rule: a `KeepRule`, or the level of one; None to decide nothing.
+        render_mode: `"ansi"` or None.
+        seed: of the default patient.
+
+    Raises:
+        ValueError: an argument is not as said, or the model has no heads that can be read or edited.
+
+    ## Version history
+
+    - v0: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi"]}
+
+    def __init__(
+        self,
+        patient: Patient | None = None,
+        *,
+        edits: Edit | Iterable[Edit] | None = None,
+        n_edits: int = 4,
+        max_change: float = 0.5,
+        faults: Sequence[str | Fault] = ("random_damage",),
+        reward_scale: float = 10.0,
+        keep_rule: KeepRule | float | None = None,
+        render_mode: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        if n_edits < 1:
+            raise ValueError(f"n_edits must be at least 1, not {n_edits}")
+        for name, number in (("max_change", max_change), ("reward_scale", reward_scale)):
+            if not (math.isfinite(number) and number > 0.0):
+                raise ValueError(f"{name} must be a positive number, not {number}")
+        if render_mode not in (None, "ansi"):
+            raise ValueError(f"render_mode must be None or 'ansi', not {render_mode!r}")
+        self.faults = _checked_faults(faults)
+        self.keep_rule = KeepRule(keep_rule) if isinstance(keep_rule, float) else keep_rule
+        self.n_edits, self.max_change, self.reward_scale = n_edits, float(max_change), float(reward_scale)
+        self.render_mode = render_mode
+        self.patient = make_patient(seed) if patient is None else patient
+        self.theater = SurgicalTheater(self.patient.model, Gains() if edits is None else edits).prepare()
+        """Where the surgeon's edits are made. Open it by `operating`, so that the fault is there, too."""
+        self.readings = HeadReadings(self.patient.model)
+        n_strengths = self.theater.n_strengths
+        if not n_strengths:
+            raise ValueError("edits must name at least one, so that the surgeon has something to set")
+        self.observation_names = (
+            *self.readings.names,
+            "search_score",
+            *(f"strength.{number}" for number in range(n_strengths)),
+            "edits_left",
+        )
+        """What each number of an observation is."""
+        self.action_space = gym.spaces.Box(-1.0, 1.0, (n_strengths,), np.float32)
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (len(self.observation_names),), np.float32)
+        self.n_evaluations = 0
+        """How often the search score was asked for, over all episodes."""
+        self._fault_name = NO_FAULT
+        self._fault_theater: SurgicalTheater | None = None
+        self._before: _Before | None = None
+        """None where no episode is running."""
+        self._step = 0
+        self._score = math.nan
+        self._read: View = np.zeros(len(self.readings.names), np.float32)
+        self._n_blocks = 0
+        """Of `operating`, those that are open."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[View, dict[str, Any]]:
+        """Begins an operation; an unfinished one is given up, and nothing of it stays.
+
+        Args:
+            seed: of the faults that are drawn from now on.
+            options: `"fault"`: see the description of the environment.
+
+        Returns:
+            Observation and info.
+
+        Raises:
+            ValueError: an unknown option or fault.
+        """
+        super().reset(seed=seed)
+        if self._n_blocks:
+            raise RuntimeError("an operation cannot begin inside the block of another: leave `operating` first")
+        if unknown := set(options or ()) - {"fault"}:
+            raise ValueError(f"reset takes the option 'fault', not {', '.join(map(repr, sorted(unknown)))}")
+        self._before = None
+        name, edits = self._chosen_fault(options)
+        self._fault_name = name
+        self._fault_theater = SurgicalTheater(self.patient.model, edits).prepare() if edits else None
+        self.theater.operate([0.0] * self.theater.n_strengths)
+        self._step = 0
+        self._before = self._measured_before()
+        self.search_score()
+        return self._observation(), {"search_score": self._score, "fault": name}
+
+    def step(self, action: Action) -> tuple[View, float, bool, bool, dict[str, Any]]:
+        """Carries out one edit.
+
+        Args:
+            action: (n_strengths,) numbers from -1 to 1.
+
+        Returns:
+            Observation, reward, terminated, False and info.
+
+        Raises:
+            ResetNeeded: no episode is running.
+            ValueError: the action is none.
+        """
+        self._check_running()
+        change = _checked_action(action, self.theater.n_strengths)
+        strengths, score = self.theater.strengths, self._score
+        self.theater.operate(np.asarray(strengths) + self.max_change * change)
+        try:
+            self.search_score()
+        except BaseException:
+            self.theater.operate(strengths)
+            raise
+        self._step += 1
+        reward = self.reward_scale * (self._score - score)
+        is_last = self._step == self.n_edits
+        info = self.conclude() if is_last else {"search_score": self._score}
+        return self._observation(), reward, is_last, False, info
+
+    @contextmanager
+    def operating(self) -> Iterator[SurgicalTheater]:
+        """A block in which the model has the episode's fault and the surgeon's edits; then it is as it was before.
+
+        For surgeons that look closer than an observation does. Blocks may be nested; `set_strengths` inside takes
+        effect at once. What is changed inside beside the weights that fault and edits touch is not put back.
+
+        Raises:
+            ResetNeeded: no episode is running.
+        """
+        self._check_running()
+        with ExitStack() as stack:
+            if not self._n_blocks:
+                if self._fault_theater is not None:
+                    stack.enter_context(self._fault_theater)
+                stack.enter_context(self.theater)
+            self._n_blocks += 1
+            try:
+                yield self.theater
+            finally:
+                self._n_blocks -= 1
+
+    @property
+    def strengths(self) -> list[float]:
+        """Those of the surgeon's edits, as they are now."""
+        return self.theater.strengths
+
+    def set_strengths(self, values: Iterable[float]) -> None:
+        """Sets them, without taking a step.
+
+        Raises:
+            ResetNeeded: no episode is running.
+            ValueError: there are not as many, or they are not finite.
+        """
+        self._check_running()
+        self.theater.operate(values)
+
+    def search_score(self) -> float:
+        """The search score of the model with the fault and the strengths as they are; it counts as an evaluation.
+
+        Raises:
+            ResetNeeded: no episode is running.
+        """
+        search = self.patient.search
+        with self.operating():
+            if search.is_one_forward:
+                with self.readings.recording():
+                    self._score = mean_score(search, self.patient.model)
+                self._read = self.readings.recorded()
+            else:
+                self._score = mean_score(search, self.patient.model)
+                self._read = self.readings.read(search.observations)
+        self.n_evaluations += 1
+        return self._score
+
+    def conclude(self) -> dict[str, Any]:
+        """Ends the operation with the strengths as they are: decides, measures, and returns the info of a last step.
+
+        Raises:
+            ResetNeeded: no episode is running.
+        """
+        self._check_running()
+        before, patient, rule = self._before, self.patient, self.keep_rule
+        assert before is not None
+        info: dict[str, Any] = {"search_score": self._score}
+        with self.operating() as theater:
+            after = mean_score(patient.held_out, patient.model)
+            if rule is not None:
+                assert before.decision is not None
+                decision_after = patient.decision(patient.model)
+                seed = int(self.np_random.integers(2**31))
+                decision = rule.decide(before.decision, decision_after, patient.decision.weights, seed)
+                info |= {"kept": decision.keep, "p_value": decision.p_value, "decision_gain": decision.gain}
+                if not decision.keep:
+                    after = before.held_out
+                elif self._fault_theater is None:
+                    theater.keep()
+        self._before = None
+        lost = before.healthy - before.held_out
+        return info | {
+            "held_out_healthy": before.healthy,
+            "held_out_before": before.held_out,
+            "held_out": after,
+            "regained": (after - before.held_out) / lost if lost > 0.0 else math.nan,
+        }
+
+    def render(self) -> str | None:
+        """A table of the heads with their readings and strengths; None without a render mode."""
+        if self.render_mode is None:
+            return None
+        title = f"fault: {self._fault_name}   edits: {self._step} of {self.n_edits}   search score: {self._score:.4f}"
+        return chart(title, self.readings.heads, self._read, self.theater)
+
+    def close(self) -> None:
+        """Gives up an unfinished operation; the model is as it was."""
+        self._before = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that what follows depends on, in the middle of an episode, too; the model's weights included.
+
+        Raises:
+            RuntimeError: the model is being operated on.
+            TypeError: the fault is a `Custom` edit, which is no plain data.
+        """
+        if self._n_blocks:
+            raise RuntimeError("inside `operating` the weights are not the model's own: leave the block first")
+        fault = None if self._fault_theater is None else [edit.to_dict() for edit in self._fault_theater.edits]
+        return {
+            "fault_name": self._fault_name,
+            "fault": fault,
+            "strengths": self.theater.strengths,
+            "before": None if self._before is None else asdict(self._before),
+            "step": self._step,
+            "score": self._score,
+            "read": self._read.copy(),
+            "n_evaluations": self.n_evaluations,
+            "generator": generator_state(self._np_random),
+            "seed": self._np_random_seed,
+            "spaces": [space_generators(space) for space in (self.action_space, self.observation_space)],
+            "scores": [score.state_dict() if hasattr(score, "state_dict") else None for score in self._scores()],
+            "weights": {name: tensor.detach().clone() for name, tensor in self._tensors().items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues from what `state_dict` returned, without a reset.
+
+        Raises:
+            RuntimeError: the model is being operated on.
+            ValueError: the state is of another model.
+        """
+        if self._n_blocks:
+            raise RuntimeError("inside `operating` the weights are not the model's own: leave the block first")
+        tensors, weights = self._tensors(), state["weights"]
+        if {name: tensor.shape for name, tensor in tensors.items()} != {name: w.shape for name, w in weights.items()}:
+            raise ValueError("the state is of a model with other weights than this patient's")
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                tensor.copy_(weights[name])
+        for score, score_state in zip(self._scores(), state["scores"], strict=True):
+            if score_state is not None:
+                score.load_state_dict(score_state)
+        self._fault_name = state["fault_name"]
+        fault = state["fault"]
+        self._fault_theater = None
+        if fault is not None:
+            self._fault_theater = SurgicalTheater(self.patient.model, map(edit_from_dict, fault)).prepare()
+        self.theater.operate(state["strengths"])
+        self._before = None if state["before"] is None else _Before(**state["before"])
+        self._step, self._score, self._read = state["step"], state["score"], state["read"].copy()
+        self.n_evaluations = state["n_evaluations"]
+        self._np_random, self._np_random_seed = with_state(state["generator"]), state["seed"]
+        for space, generators in zip((self.action_space, self.observation_space), state["spaces"], strict=True):
+            set_space_generators(space, generators)
+
+    def _chosen_fault(self, options: dict[str, Any] | None) -> tuple[str, tuple[Edit, ...]]:
+        """The name and the edits of the next episode's fault."""
+        model = self.patient.model
+        if options is None or "fault" not in options:
+            if not self.faults:
+                return NO_FAULT, ()
+            number = int(self.np_random.integers(len(self.faults))) if len(self.faults) > 1 else 0
+            return self.faults[number].name, self.faults[number].draw(model, self.np_random)
+        given = options["fault"]
+        if isinstance(given, str):
+            (fault,) = _checked_faults([given])
+            return fault.name, fault.draw(model, self.np_random)
+        edits = () if given is None else (given,) if isinstance(given, Edit) else tuple(given)
+        return (GIVEN_FAULT if edits else NO_FAULT), edits
+
+    def _measured_before(self) -> _Before:
+        """What can be measured only before the surgeon begins."""
+        patient = self.patient
+        healthy = mean_score(patient.held_out, patient.model)
+        with ExitStack() as stack:
+            held_out = healthy
+            if self._fault_theater is not None:
+                stack.enter_context(self._fault_theater)
+                held_out = mean_score(patient.held_out, patient.model)
+            decision = patient.decision(patient.model) if self.keep_rule is not None else None
+        return _Before(healthy, held_out, decision)
+
+    def _observation(self) -> View:
+        shares = np.asarray(self.theater.strengths) / (self.n_edits * self.max_change)
+        rest = [self._score, *shares, 1.0 - self._step / self.n_edits]
+        return np.concatenate([self._read, np.asarray(rest, np.float32)])
+
+    def _scores(self) -> tuple[Any, ...]:
+        return self.patient.search, self.patient.decision, self.patient.held_out
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        module = self.theater.module
+        return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+    def _check_running(self) -> None:
+        if self._before is None:
+            raise ResetNeeded("no operation is under way: call reset first")
+
+
+def _checked_faults(faults: Sequence[str | Fault]) -> tuple[Fault, ...]:
+    """Faults, those that were named looked up."""
+    if isinstance(faults, str):
+        raise ValueError(f"faults must be several names, not one: write ({faults!r},)")
+    checked: list[Fault] = []
+    for fault in faults:
+        if isinstance(fault, str):
+            if fault not in FAULTS:
+                raise ValueError(f"a fault must be one of {', '.join(FAULTS)}, not {fault!r}")
+            checked.append(FAULTS[fault])
+        else:
+            checked.append(fault)
+    return tuple(checked)
+
+
+def _checked_action(action: Any, n_strengths: int) -> npt.NDArray[np.float64]:
+    numbers = np.asarray(action, dtype=np.float64)
+    if numbers.shape != (n_strengths,):
+        raise ValueError(f"an action must have the shape ({n_strengths},), not {numbers.shape}")
+    if not (np.abs(numbers) <= 1.0 + 1e-6).all():  # NaN is refused, too
+        raise ValueError("each number of an action must lie between -1 and 1")
+    return numbers
