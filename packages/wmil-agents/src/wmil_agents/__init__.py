@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wmil_agents._version import __version__
+from wmil_agents.surgeons.registration import register_with_gymnasium
 
 if TYPE_CHECKING:
     from wmil_agents.attachment import attach
@@ -127,3 +128,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+register_with_gymnasium()
