@@ -165,6 +165,8 @@ class SurgeryEnv(gym.Env[View, Action]):
         """None where no episode is running."""
         self._step = 0
         self._score = math.nan
+        self._scored: list[float] = []
+        """The strengths at which it was."""
         self._read: View = np.zeros(len(self.readings.names), np.float32)
         self._n_blocks = 0
         """Of `operating`, those that are open."""
@@ -268,15 +270,7 @@ class SurgeryEnv(gym.Env[View, Action]):
         Raises:
             ResetNeeded: no episode is running.
         """
-        search = self.patient.search
-        with self.operating():
-            if search.is_one_forward:
-                with self.readings.recording():
-                    self._score = mean_score(search, self.patient.model)
-                self._read = self.readings.recorded()
-            else:
-                self._score = mean_score(search, self.patient.model)
-                self._read = self.readings.read(search.observations)
+        self._search()
         self.n_evaluations += 1
         return self._score
 
@@ -289,6 +283,8 @@ class SurgeryEnv(gym.Env[View, Action]):
         self._check_running()
         before, patient, rule = self._before, self.patient, self.keep_rule
         assert before is not None
+        if self._scored != self.theater.strengths:
+            self._search()
         info: dict[str, Any] = {"search_score": self._score}
         after = None
         with self.operating() as theater:
@@ -335,6 +331,7 @@ class SurgeryEnv(gym.Env[View, Action]):
             "before": None if self._before is None else asdict(self._before),
             "step": self._step,
             "score": self._score,
+            "scored": list(self._scored),
             "read": self._read.copy(),
             "n_evaluations": self.n_evaluations,
             "generator": generator_state(self._np_random),
@@ -369,7 +366,8 @@ class SurgeryEnv(gym.Env[View, Action]):
             self._fault_theater = SurgicalTheater(self.patient.model, map(edit_from_dict, fault)).prepare()
         self.theater.operate(state["strengths"])
         self._before = None if state["before"] is None else _Before(**state["before"])
-        self._step, self._score, self._read = state["step"], state["score"], state["read"].copy()
+        self._step, self._score, self._scored = state["step"], state["score"], list(state["scored"])
+        self._read = state["read"].copy()
         self.n_evaluations = state["n_evaluations"]
         self._np_random, self._np_random_seed = with_state(state["generator"]), state["seed"]
         for space, generators in zip((self.action_space, self.observation_space), state["spaces"], strict=True):
@@ -402,6 +400,19 @@ class SurgeryEnv(gym.Env[View, Action]):
                     held_out = mean_score(patient.held_out, patient.model)
             decision = patient.decision(patient.model) if self.keep_rule is not None else None
         return _Before(healthy, held_out, decision)
+
+    def _search(self) -> None:
+        """Scores and reads the model, in one forward where the score is one."""
+        model, search = self.patient.model, self.patient.search
+        with self.operating() as theater:
+            if search.is_one_forward:
+                with self.readings.recording():
+                    score = mean_score(search, model)
+                self._read = self.readings.recorded()
+            else:
+                score = mean_score(search, model)
+                self._read = self.readings.read(search.observations)
+            self._score, self._scored = score, theater.strengths
 
     def _observation(self) -> View:
         shares = np.asarray(self.theater.strengths) / (self.n_edits * self.max_change)
