@@ -16,6 +16,8 @@ from wmil_agents.networks.transformer import ALL, SelfAttention
 
 SMALLEST = 1e-8
 """Of a root mean square, so that its logarithm is a number."""
+LOG_RMS_BOUNDS = (-20.0, 90.0)
+"""Between the logarithms of that and of the largest number of float32."""
 
 
 class HeadWatch(ABC):
@@ -73,7 +75,7 @@ class HeadWatch(ABC):
 
     def entropies(self) -> Tensor:
         """(heads,) mean entropy as a share of the highest possible; 0 if nothing ran."""
-        return self._entropy / max(1.0, self._n_entropies)
+        return (self._entropy / max(1.0, self._n_entropies)).clamp(0.0, 1.0)
 
     def log_rms(self) -> Tensor:
         """(heads,) the logarithm of the root mean square of the output; 0 if nothing ran."""

@@ -18,6 +18,7 @@ from wmil_agents.checkpoints.generators import generator_state, set_space_genera
 from wmil_agents.surgeons.chart import chart
 from wmil_agents.surgeons.fault import Fault
 from wmil_agents.surgeons.faults import FAULTS
+from wmil_agents.surgeons.head_watch import LOG_RMS_BOUNDS
 from wmil_agents.surgeons.keep_rule import KeepRule
 from wmil_agents.surgeons.patient import Patient, make_patient
 from wmil_agents.surgeons.readings import HeadReadings
@@ -156,7 +157,7 @@ class SurgeryEnv(gym.Env[View, Action]):
         )
         """What each number of an observation is."""
         self.action_space = gym.spaces.Box(-1.0, 1.0, (n_strengths,), np.float32)
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (len(self.observation_names),), np.float32)
+        self.observation_space = self._observation_space()
         self.n_evaluations = 0
         """How often the search score was asked for, over all episodes."""
         self._fault_name = NO_FAULT
@@ -413,6 +414,15 @@ class SurgeryEnv(gym.Env[View, Action]):
                 score = mean_score(search, model)
                 self._read = self.readings.read(search.observations)
             self._score, self._scored = score, theater.strengths
+
+    def _observation_space(self) -> gym.Space[View]:
+        """Each number from its least to its highest; where there is no bound, those of float32."""
+        n_heads, widest = len(self.readings.heads), np.finfo(np.float32).max
+        low, high = np.full((2, len(self.observation_names)), [[-widest], [widest]], np.float32)
+        low[:n_heads], high[:n_heads] = 0.0, 1.0
+        low[n_heads : 2 * n_heads], high[n_heads : 2 * n_heads] = LOG_RMS_BOUNDS
+        low[-1], high[-1] = 0.0, 1.0
+        return gym.spaces.Box(low, high, dtype=np.float32)
 
     def _observation(self) -> View:
         shares = np.asarray(self.theater.strengths) / (self.n_edits * self.max_change)
