@@ -1,4 +1,5 @@
 import inspect
+import math
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings, preset_names
+from wmil_agents.runs.settings_text import settings_text
 
 
 @pytest.mark.parametrize("name", ["mvp", "sequence-next", "conditional", "history-cartpole"])
@@ -38,6 +40,19 @@ def test_a_file_and_overrides_are_read(tmp_path: Path) -> None:
     assert (settings.name, settings.policy.width, settings.policy.n_layers) == ("mine", 32, 1)
     assert settings.total_steps == 20_000
     assert settings.env.arguments == {"parent": {"kind": "noisy", "flip": 0.1}}
+
+
+def test_numbers_with_exponents_are_numbers_wherever_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "learner:\n  arguments: {learning_rate: 1e-3, max_grad_norm: inf}\ntotal_steps: 2E4\n", encoding="utf-8"
+    )
+    settings = load_settings(str(path), ["env.arguments={a: .5e1, b: 1.5e-1, c: e3, d: '1e3'}"])
+    assert settings.learner.arguments == {"learning_rate": 1e-3, "max_grad_norm": math.inf}
+    assert settings.total_steps == 20_000
+    assert settings.env.arguments == {"a": 5, "b": 0.15, "c": "e3", "d": "1e3"}
+    path.write_text(settings_text(settings), encoding="utf-8")
+    assert load_settings(str(path)) == settings
 
 
 def test_the_last_override_wins() -> None:

@@ -12,12 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from wmil_agents.runs.input_error import InputError, nearest
 from wmil_agents.runs.settings import Settings
+from wmil_agents.runs.settings_text import NUMBER, NUMBER_BEGINS, NUMBER_TAG
 
 YAML_ENDINGS = {".yaml", ".yml"}
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, refusing a key that is given twice, of which YAML would silently keep the last."""
+    """The safe loader; 1e-3 is a number, and a key given twice, of which YAML silently keeps the last, is refused."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping as a dict."""
@@ -29,6 +30,14 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    return _whole(float(node.value))
+
+
+_Loader.add_implicit_resolver(NUMBER_TAG, NUMBER, NUMBER_BEGINS)
+_Loader.add_constructor(NUMBER_TAG, _number)
 
 
 def preset_names() -> list[str]:
@@ -135,18 +144,14 @@ def set_override(document: dict[str, Any], override: str) -> None:
 
 
 def _value(text: str, override: str) -> Any:
-    """A value written in YAML; numbers such as 1e4, which YAML 1.1 takes for text, are numbers."""
     try:
-        value = yaml.load(text, _Loader)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError:
         raise InputError(f"the value of the override {override!r} is not valid YAML") from None
-    if isinstance(value, str):
-        try:
-            decimal = float(value)
-        except ValueError:
-            return value
-        return int(decimal) if decimal.is_integer() else decimal
-    return value
+
+
+def _whole(number: float) -> int | float:
+    return int(number) if number.is_integer() else number
 
 
 def _refuse_unknown(document: Any, section: type[BaseModel], path: tuple[str, ...]) -> None:

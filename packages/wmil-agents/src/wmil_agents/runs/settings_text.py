@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +12,20 @@ import yaml
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.settings import Settings
 
+NUMBER_TAG = "!number"
+NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+|inf|nan)")
+"""A number such as 1e-3 or inf, which YAML 1.1 takes for text and settings do not."""
+NUMBER_BEGINS = list("-+.0123456789in")
+
 _MAX_NAMED = 6
 _ABSENT = "not given"
+
+
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, with quotes around text that would be read as a number."""
+
+
+_Dumper.add_implicit_resolver(NUMBER_TAG, NUMBER, NUMBER_BEGINS)
 
 
 def settings_text(settings: Settings) -> str:
@@ -22,7 +35,7 @@ def settings_text(settings: Settings) -> str:
         InputError: they hold something that YAML cannot write.
     """
     try:
-        return yaml.safe_dump(settings.model_dump(), sort_keys=False, allow_unicode=True)
+        return yaml.dump(settings.model_dump(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     except yaml.YAMLError as error:
         raise InputError(f"the settings cannot be written to a file: {' '.join(str(error).split())}") from None
 
