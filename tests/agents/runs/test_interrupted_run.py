@@ -247,6 +247,23 @@ def test_what_is_not_finite_in_an_environment_stops_the_run_with_a_dump(tmp_path
         run(settings, tmp_path)
 
 
+def test_parameters_too_large_to_answer_with_are_told(tmp_path: Path) -> None:
+    huge = ["learner.arguments.learning_rate=1e30", "learner.arguments.max_grad_norm=1e30"]
+    with pytest.raises(NotFiniteError, match=r"step 8: a policy's answer is not finite \(.*block.*learning_rate"):
+        run(short(*huge), tmp_path)
+    assert read_state(tmp_path / "not-finite")[0]["what"] == "policy's answer"
+
+
+def test_an_error_of_another_cause_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(EvaluationCallback, "_on_step", fails)
+    with pytest.raises(RuntimeError, match=r"^a bug$"):
+        run(short(), tmp_path)
+    assert not (tmp_path / "not-finite").exists()
+
+
 def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from stable_baselines3.common.policies import ActorCriticPolicy
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ class FiniteGuard(BaseCallback):
     """Looks at every reward and observation, at every gradient before it is applied, and at the losses logged.
 
     So the parameters stay finite, and the last checkpoint is a good one. What was found, where and at which step, with
-    the batch, is written with `write_state`, so `read_state` reads it.
+    the batch, is written with `write_state`, so `read_state` reads it. Parameters can be finite and so large that what
+    the policy answers is not: then drawing an action fails, and `watching` says why.
 
     Args:
         dump: the folder for that.
@@ -52,6 +54,23 @@ class FiniteGuard(BaseCallback):
         if self._handle is not None:
             self._handle.remove()
             self._handle = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """A block around learning, in which an error that comes from what the policy answers is told as such.
+
+        Raises:
+            NotFiniteError: there was an error, and what the policy answers now is not finite.
+        """
+        try:
+            yield
+        except NotFiniteError:
+            raise
+        except (RuntimeError, ValueError):
+            where = self._first_output_not_finite()
+            if where is not None:
+                self._stop("policy's answer", where, _LEARNER_ADVICE)
+            raise
 
     def _on_training_start(self) -> None:
         self.close()
@@ -100,6 +119,30 @@ class FiniteGuard(BaseCallback):
             ]
             more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
             self._stop("gradient", ", ".join(names[:_MAX_NAMED]) + more, _LEARNER_ADVICE)
+
+    def _first_output_not_finite(self) -> str | None:
+        """The first part of the policy that answers the observations of this moment with such a number; else None."""
+        found: list[str] = []
+
+        def look(name: str) -> Callable[[Any, Any, Any], None]:
+            def hook(part: Any, inputs: Any, output: Any) -> None:
+                outputs = output if isinstance(output, tuple) else (output,)
+                if not all(one.isfinite().all() for one in outputs if isinstance(one, torch.Tensor)):
+                    found.append(name)
+
+            return hook
+
+        policy, observations = self.model.policy, self.model._last_obs
+        if observations is None:
+            return None
+        handles = [part.register_forward_hook(look(name)) for name, part in policy.named_modules() if name]
+        try:
+            with torch.no_grad(), suppress(RuntimeError, ValueError):
+                policy(policy.obs_to_tensor(observations)[0])
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found[0] if found else None
 
     def _stop(self, what: str, where: str, advice: str) -> None:
         step = self.model.num_timesteps

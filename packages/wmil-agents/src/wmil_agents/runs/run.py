@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
 from wmil_agents.checkpoints.continuing import continue_learning
 from wmil_agents.checkpoints.exact_checkpoint_callback import ExactCheckpointCallback
@@ -218,16 +218,8 @@ def _train(
         others = [RewardComponents(), evaluation, *([] if log is None else [log])]
         callbacks = CallbackList([guard, stopping, checkpoints, *others])
         try:
-            if continuation is None:
-                model.learn(settings.total_steps, callbacks, log_interval=settings.logging.interval)
-            elif continuation.restored.step < settings.total_steps:
-                continue_learning(model, continuation.restored, callbacks, settings.total_steps)
-            else:  # it was interrupted after the last step
-                callbacks.init_callback(model)
-                load_loop_state(model, callbacks, continuation.restored.loop)
-                for callback in others:
-                    callback.num_timesteps = model.num_timesteps
-                    callback.on_training_end()
+            with guard.watching():
+                _learn(model, callbacks, others, settings, continuation)
         except KeyboardInterrupt:
             save_policy(folder, experiment)
             raise
@@ -235,6 +227,26 @@ def _train(
             save_policy(folder, experiment)
             raise RunStopped(folder, stopping.step, stopping.reason)
         return history.evaluations
+
+
+def _learn(
+    model: BaseAlgorithm,
+    callbacks: CallbackList,
+    others: Sequence[BaseCallback],
+    settings: Settings,
+    continuation: Continuation | None,
+) -> None:
+    """What is left of it; `others` end with it, also where nothing is left."""
+    if continuation is None:
+        model.learn(settings.total_steps, callbacks, log_interval=settings.logging.interval)
+    elif continuation.restored.step < settings.total_steps:
+        continue_learning(model, continuation.restored, callbacks, settings.total_steps)
+    else:  # it was interrupted after the last step
+        callbacks.init_callback(model)
+        load_loop_state(model, callbacks, continuation.restored.loop)
+        for callback in others:
+            callback.num_timesteps = model.num_timesteps
+            callback.on_training_end()
 
 
 def _verdict(experiment: Experiment, history: Sequence[EvaluatedStep]) -> Verdict:
