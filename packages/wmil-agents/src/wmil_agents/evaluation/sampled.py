@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,35 @@ def evaluation_seed(training_seed: int) -> int:
     return EVALUATION_SEEDS + training_seed
 
 
-def evaluate_episodes(
-    model: BaseAlgorithm, env: VecEnv, n_episodes: int, seed: int, *, deterministic: bool = False
-) -> Evaluation:
-    """Success, return and entropy over episodes, with 95 % intervals (Wilson's for rates, Student's for other means).
+@dataclass(frozen=True)
+class Played:
+    """What happened in n episodes, in the order in which they ended."""
 
-    Every environment plays the same number of episodes, give or take one, so that short ones are not favoured. Torch's
-    global generator is left as it was.
+    returns: list[float]
+    successes: list[bool]
+    """Of those whose end told it."""
+    entropies: list[float]
+    """Mean over the steps of each; not a number where the policy cannot tell."""
+    places: list[int]
+    """Which environment each was played in."""
+
+    @property
+    def tells_success(self) -> bool:
+        """Whether every episode told it."""
+        return len(self.successes) == len(self.returns)
+
+    @property
+    def by_environment(self) -> npt.NDArray[np.int64]:
+        """The order (n,) of the episodes environment by environment: whatever the policy does, the same every time."""
+        return np.argsort(np.array(self.places), kind="stable")
+
+
+def play_episodes(
+    model: BaseAlgorithm, env: VecEnv, n_episodes: int, seed: int, *, deterministic: bool = False
+) -> Played:
+    """Plays episodes; torch's global generator is left as it was.
+
+    Every environment plays the same number of episodes, give or take one, so that short ones are not favoured.
 
     Args:
         model: an algorithm of Stable-Baselines3.
@@ -45,9 +68,7 @@ def evaluate_episodes(
     if n_episodes < 2:
         raise ValueError(f"an estimate with an interval needs at least 2 episodes, not {n_episodes}")
     quotas = np.array([(n_episodes + place) // env.num_envs for place in range(env.num_envs)])
-    returns: list[float] = []
-    successes: list[bool] = []
-    entropies: list[float] = []
+    played = Played([], [], [], [])
     rewards_so_far, entropy_so_far, steps = np.zeros((3, env.num_envs))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -61,23 +82,35 @@ def evaluate_episodes(
             steps += 1
             for i in np.flatnonzero(dones & (quotas > 0)).tolist():
                 quotas[i] -= 1
-                returns.append(float(infos[i]["episode"]["r"] if "episode" in infos[i] else rewards_so_far[i]))
-                entropies.append(float(entropy_so_far[i] / steps[i]))
+                played.places.append(i)
+                played.returns.append(float(infos[i]["episode"]["r"] if "episode" in infos[i] else rewards_so_far[i]))
+                played.entropies.append(float(entropy_so_far[i] / steps[i]))
                 if "is_success" in infos[i]:
-                    successes.append(bool(infos[i]["is_success"]))
+                    played.successes.append(bool(infos[i]["is_success"]))
             rewards_so_far[dones] = entropy_so_far[dones] = steps[dones] = 0.0
-    tells_success = len(successes) == n_episodes
+    return played
+
+
+def evaluate_episodes(
+    model: BaseAlgorithm, env: VecEnv, n_episodes: int, seed: int, *, deterministic: bool = False
+) -> Evaluation:
+    """Success, return and entropy over episodes, with 95 % intervals (Wilson's for rates, Student's for other means).
+
+    The arguments are those of `play_episodes`.
+    """
+    played = play_episodes(model, env, n_episodes, seed, deterministic=deterministic)
+    silent = Unavailable("the environment does not tell success")
     return Evaluation(
-        success=estimated_rate(successes) if tells_success else Unavailable("the environment does not tell success"),
-        episode_return=estimated_return(returns),
+        success=estimated_rate(played.successes) if played.tells_success else silent,
+        episode_return=estimated_return(played.returns),
         entropy=(
             Unavailable("the policy does not say how likely each action is")
-            if np.isnan(entropies).any()
-            else estimated_mean(entropies)
+            if np.isnan(played.entropies).any()
+            else estimated_mean(played.entropies)
         ),
         world_model=Unavailable("without the tables of a finite world its error has no floor"),
         oracle=None,
-        success_ceiling=Exact(1.0) if tells_success else Unavailable("the environment does not tell success"),
+        success_ceiling=Exact(1.0) if played.tells_success else silent,
         max_entropy=_max_entropy(env.action_space),
         level=None,
     )

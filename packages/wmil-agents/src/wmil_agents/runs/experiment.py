@@ -55,14 +55,8 @@ class Experiment:
     evaluation_env: VecEnv
 
     def evaluate(self, n_episodes: int | None = None, level: int | None = None, *, exact: bool = True) -> Evaluation:
-        """What the policy does now; `n_episodes` and `exact` as in `wmil_agents.evaluation.evaluate`.
-
-        A lazy parent is not asked: what it has said in training is known here too, and what it has recorded.
-        """
-        trained, asked = world_of(self.env), world_of(self.evaluation_env)
-        if trained is not None and trained.verdicts is not None and asked is not None:
-            asked.load_verdicts(trained.verdicts.state_dict())
-            asked.recall_verdicts()
+        """What the policy does now; `n_episodes` and `exact` as in `wmil_agents.evaluation.evaluate`."""
+        self.recall_verdicts()
         return evaluate(
             self.model,
             self.evaluation_env,
@@ -71,6 +65,13 @@ class Experiment:
             level=level,
             exact=exact,
         )
+
+    def recall_verdicts(self) -> None:
+        """Lets the evaluation know what a lazy parent has said in training, and what it has recorded; none is asked."""
+        trained, asked = world_of(self.env), world_of(self.evaluation_env)
+        if trained is not None and trained.verdicts is not None and asked is not None:
+            asked.load_verdicts(trained.verdicts.state_dict())
+            asked.recall_verdicts()
 
     def close(self) -> None:
         """Close all environments."""
