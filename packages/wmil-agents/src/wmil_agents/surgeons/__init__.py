@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from wmil_agents.surgeons.faults import FAULTS
     from wmil_agents.surgeons.keep_rule import Decision, KeepRule
     from wmil_agents.surgeons.patient import Patient, make_patient, patient_of
+    from wmil_agents.surgeons.phases import Phase, Phases
     from wmil_agents.surgeons.readings import HeadReadings
     from wmil_agents.surgeons.score import Score, mean_score
+    from wmil_agents.surgeons.surgery_callback import Operated, SurgeryCallback
     from wmil_agents.surgeons.surgery_env import SurgeryEnv
 
 _MODULE_OF = {
@@ -27,8 +29,12 @@ _MODULE_OF = {
     "Fault": "fault",
     "HeadReadings": "readings",
     "KeepRule": "keep_rule",
+    "Operated": "surgery_callback",
     "Patient": "patient",
+    "Phase": "phases",
+    "Phases": "phases",
     "Score": "score",
+    "SurgeryCallback": "surgery_callback",
     "SurgeryEnv": "surgery_env",
     "make_patient": "patient",
     "mean_score": "score",
@@ -43,8 +49,12 @@ __all__ = [
     "Fault",
     "HeadReadings",
     "KeepRule",
+    "Operated",
     "Patient",
+    "Phase",
+    "Phases",
     "Score",
+    "SurgeryCallback",
     "SurgeryEnv",
     "make_patient",
     "mean_score",
