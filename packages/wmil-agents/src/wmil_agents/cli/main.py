@@ -175,6 +175,29 @@ def evaluate(
         evaluate_run(run, episodes, level)
 
 
+@app.command()
+def ablate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    level: Annotated[int | None, typer.Option(help="Evaluate at this level  [default: the run's own]")] = None,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Take heads away two by two as well.")] = False,
+    episodes: Annotated[
+        int | None, typer.Option(min=2, help="Estimate from so many episodes, even where it could be exact.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of the files  [default: the run's]")] = None,
+) -> None:
+    """Say what each head, layer and token of a policy is worth.
+
+    Each head, each layer's attention and MLP, and each token is taken away in turn, the policy is evaluated, and the
+    part is put back to the last bit. With --pairs it shows which heads make up for each other.
+
+    It writes ablation.csv, ablation.json and ablation.svg.
+    """
+    with errors_end():
+        from wmil_agents.cli.ablation import ablate_run
+
+        ablate_run(run, level, episodes, run if out is None else out, pairs=pairs)
+
+
 app.add_typer(parent_app)
 app.command(name="fake-llm", help=FAKE_LLM_HELP)(fake_llm)
 app.command()(report)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.markup import escape
@@ -12,7 +12,7 @@ from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.quantity import interval_text, number, quantity_text
 from wmil_agents.evaluation.world_model_errors import WorldModelErrors
 from wmil_agents.evaluation.world_of import world_of
-from wmil_agents.runs.experiment import torch_threads
+from wmil_agents.runs.experiment import Experiment, torch_threads
 from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.privilege import privilege
 from wmil_agents.runs.run_files import SETTINGS
@@ -52,12 +52,11 @@ def evaluations_of(folder: Path, n_episodes: int | None, level: int | None) -> d
     experiment = load_run(folder)
     try:
         world, settings = world_of(experiment.evaluation_env), experiment.settings
+        asked = None if level is None else checked_level(experiment, level)
         with torch_threads(settings.n_threads):
             if world is None:
-                if level is not None:
-                    raise InputError(f"{settings.env.id} has no levels")
                 return {settings.env.id: experiment.evaluate(n_episodes, exact=False)}
-            levels = range(len(world.task.levels)) if level is None else [_checked_level(world.task.level_index, level)]
+            levels = range(len(world.task.levels)) if asked is None else [asked]
             evaluations = {}
             for each in levels:
                 name = f"{each}: {world.task.levels[each]}{' (trained)' if each == world.level else ''}"
@@ -72,9 +71,17 @@ def evaluations_of(folder: Path, n_episodes: int | None, level: int | None) -> d
         experiment.close()
 
 
-def _checked_level(level_index: Callable[[int], int], level: int) -> int:
+def checked_level(experiment: Experiment, level: int) -> int:
+    """The level of the world that an experiment evaluates in.
+
+    Raises:
+        InputError: there is no such level.
+    """
+    world = world_of(experiment.evaluation_env)
+    if world is None:
+        raise InputError(f"{experiment.settings.env.id} has no levels")
     try:
-        return level_index(level)
+        return world.task.level_index(level)
     except ValueError as error:
         raise InputError(str(error)) from None
 
