@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.distributions import Categorical
 
-from wmil_agents.evaluation.policy_table import policy_table
+from wmil_agents.evaluation.policy_table import actor_critic, as_tensors, policy_table
 from wmil_agents.surgeons.score import Floats, Model, evaluating
 from wmil_agents.surgery.anatomy import module_of
 from wmil_envs.world import World
@@ -53,6 +56,20 @@ class BankScore:
             table = policy_table(policy, self.observations)
         worth: Floats = np.einsum("ia,ia->i", table, self._rewards)
         return worth
+
+    def worth(self, model: Model) -> Tensor:
+        """(n_items,) the same in the model's own precision, with its graph: for those who follow its gradient.
+
+        Raises:
+            TypeError: as for a call.
+        """
+        policy = actor_critic(module_of(model))  # type: ignore[arg-type]  # refuses what it cannot use
+        with evaluating(policy), torch.enable_grad():
+            distribution = policy.get_distribution(as_tensors(self.observations, policy.device)).distribution
+        if not isinstance(distribution, Categorical):
+            raise TypeError(f"{type(policy).__name__} has no table of probabilities: its actions are not discrete")
+        table = distribution.probs
+        return (table * torch.as_tensor(self._rewards, dtype=table.dtype, device=table.device)).sum(-1)
 
     @classmethod
     def split(cls, world: World, shares: Sequence[float] = (0.5, 0.25, 0.25), seed: int = 0) -> tuple[BankScore, ...]:
