@@ -237,6 +237,29 @@ def test_a_run_whose_parent_fails_ends_with_3(duties: list[str]) -> None:
     assert code == 3
     assert "no calls are allowed (the default)" in err
     assert err.count("wmil:") == 1
+    assert "`wmil resume run`" not in err or Path("run/settings.yaml").is_file()
+
+
+def test_a_run_whose_budget_is_spent_says_where_it_is_and_goes_on_with_another(server: FakeLLM) -> None:
+    def train(calls: int, out: str, **more: Any) -> tuple[int, str, str]:
+        parent = asking(server, budget={"calls": calls, "concurrency": 1}, **more)
+        words = ["--set", f"env.arguments.parent={parent}", "--set", "checkpoints.interval=8", *SHORT, "--out", out]
+        return wmil("train", "mvp", *words)
+
+    code, _, err = train(7, "run")
+    assert code == 3
+    assert "7 calls are allowed" in err
+    assert "The run is in run: `wmil resume run` continues it" in err
+    assert wmil("resume", "run")[0] == 3
+    code, said, _ = train(100, "run")
+    assert code in (0, 1), "what may be spent makes no other run"
+    assert "run was interrupted before" in said or "continued from step" in said
+    assert "calls: 100" in Path("run/settings.yaml").read_text()
+    train(100, "whole", store="other.sqlite")
+    assert Path("run/metrics.csv").read_bytes() == Path("whole/metrics.csv").read_bytes()
+    code, _, err = train(100, "run", judges_consistency=True)
+    assert code == 2
+    assert "env.arguments.parent.judges_consistency: not given -> true" in err
 
 
 def test_the_stand_in_says_how_to_ask_it_and_ends_by_ctrl_c() -> None:

@@ -24,7 +24,8 @@ def errors_end() -> Iterator[None]:
         code = _code(error)
         if code is None:
             raise
-        typer.echo(f"wmil: {' '.join(str(error).split())}", err=True)
+        sentences = [str(error), *getattr(error, "__notes__", [])]
+        typer.echo(f"wmil: {' '.join('. '.join(sentences).split())}", err=True)
         raise typer.Exit(code) from None
 
 

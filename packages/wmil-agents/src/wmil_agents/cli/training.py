@@ -23,6 +23,7 @@ from wmil_agents.runs.run_stopped import RunStopped
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings
 from wmil_agents.runs.standing import default_folder, standing
+from wmil_envs.llm.errors import ParentError
 
 
 def train_and_judge(source: str, overrides: Sequence[str], out: Path | None, command: Sequence[str]) -> bool:
@@ -87,6 +88,13 @@ def _train(settings: Settings, folder: Path, command: Sequence[str], screen: Con
                 f"interrupted by {stopped.reason} at step {stopped.step:,} of {settings.total_steps:,}; "
                 f"`wmil resume {folder}` continues"
             )
+        except ParentError as error:
+            if (folder / SETTINGS).is_file():
+                error.add_note(
+                    f"The run is in {folder}: `wmil resume {folder}` continues it from its last checkpoint, the "
+                    "same `wmil train` with a larger budget as well"
+                )
+            raise
 
 
 def _say(screen: Console, sentence: str) -> None:

@@ -17,6 +17,7 @@ from wmil_agents.checkpoints.loop_state import load_loop_state
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.quantity import number
 from wmil_agents.evaluation.world_of import world_of
+from wmil_agents.runs.atomic_file import replace_text
 from wmil_agents.runs.continuation import Continuation, continue_from, inexact_parts_of_run
 from wmil_agents.runs.disk_errors import disk_errors
 from wmil_agents.runs.episode_layout import MEGABYTE, LogOptions, estimate_bytes
@@ -56,6 +57,7 @@ from wmil_agents.runs.run_logger import run_logger
 from wmil_agents.runs.run_stopped import RunStopped
 from wmil_agents.runs.settings import Settings
 from wmil_agents.runs.settings_sources import load_settings
+from wmil_agents.runs.settings_text import settings_text
 from wmil_agents.runs.standing import standing
 from wmil_agents.runs.stop_when_asked import StopWhenAsked
 from wmil_agents.runs.verdict import Verdict, fallback_refusal, judge
@@ -154,6 +156,7 @@ def _run(
         case "done":  # by another process, a moment ago
             return read_result(folder)
         case "begun":
+            replace_text(folder / SETTINGS, settings_text(experiment.settings))  # with the budget of now
             continuation = continue_from(folder, experiment, tell, command)
         case "empty":
             begin_folder(folder, experiment.settings, command)

@@ -18,7 +18,7 @@ Standing = Literal["empty", "begun", "done"]
 
 
 def standing(folder: Path, settings: Settings) -> Standing:
-    """What the folder holds of the run with these settings.
+    """What the folder holds of the run with these settings; what a language model may cost makes no other run.
 
     Raises:
         InputError: it holds something else; the message tells a run with other settings by what is different.
@@ -29,10 +29,11 @@ def standing(folder: Path, settings: Settings) -> Standing:
     if not (folder / SETTINGS).is_file():
         raise InputError(f"the folder {folder} is not empty, and holds no run: name another one, or remove it")
     there = load_settings(str(folder / SETTINGS))
-    difference = settings_difference(there, settings)
+    difference = settings_difference(_without_budget(there), _without_budget(settings))
     if difference:
         longer = settings.total_steps > there.total_steps
-        if longer and not settings_difference(there.model_copy(update={"total_steps": settings.total_steps}), settings):
+        as_long = there.model_copy(update={"total_steps": settings.total_steps})
+        if longer and not settings_difference(_without_budget(as_long), _without_budget(settings)):
             difference += f" (`wmil resume {folder} --total-steps {settings.total_steps}` makes it longer)"
         raise InputError(f"the folder {folder} holds a run with other settings, there -> here: {difference}")
     return "done" if (folder / DONE).is_file() and (folder / VERDICT).is_file() else "begun"
@@ -55,6 +56,16 @@ def _is_ours(folder: Path, settings: Settings) -> bool:
         return standing(folder, settings) != "empty" or folder.is_dir()
     except InputError:
         return False
+
+
+def _without_budget(settings: Settings) -> Settings:
+    """The settings but for what a parent that is a language model may cost, so that it can be raised on the way."""
+    arguments = settings.env.arguments
+    if not isinstance(arguments.get("parent"), dict):
+        return settings
+    parent = {name: value for name, value in arguments["parent"].items() if name != "budget"}
+    env = settings.env.model_copy(update={"arguments": arguments | {"parent": parent}})
+    return settings.model_copy(update={"env": env})
 
 
 def _contents(folder: Path) -> Iterator[Path]:
