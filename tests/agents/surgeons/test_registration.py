@@ -63,4 +63,4 @@ print(env.reset(seed=0)[1]["fault"], env.unwrapped.n_edits, env.spec.to_json()[:
 envs = gymnasium.make_vec("wmil_agents:WMIL/Surgery-v0", num_envs=2)
 print(envs.reset(seed=0)[0].shape)
 """
-    assert printed(program) == ["flipped_head", "2", "{", "(2,", "34)"]
+    assert printed(program) == ["flipped_head", "2", "{", "(2,", "18)"]

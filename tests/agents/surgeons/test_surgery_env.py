@@ -127,7 +127,6 @@ def test_settings_count(make_small: MakePatient) -> None:
     assert (terminated, truncated) == (True, False)
     assert env.strengths == [0.25]
     assert reward == pytest.approx(3.0 * (info["search_score"] - begun["search_score"]))
-    assert env.observation_names[-2:] == ("strength.0", "edits_left")
 
 
 # What it sees.
@@ -315,7 +314,7 @@ def test_training_flags_and_generators_are_left_alone(env: SurgeryEnv) -> None:
     operated(env, actions(env))
     assert [part.training for part in env.patient.model.modules()] == flags
     assert torch.equal(torch.get_rng_state(), state[0])
-    assert np.random.get_state()[1].tolist() == state[1]  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == state[1]  # noqa: NPY002 (the global generator is what is tested)
 
 
 def test_what_helps_is_kept_and_what_does_not_is_reverted(make_small: MakePatient, bits: Bits) -> None:

@@ -13,10 +13,18 @@ GYMNASIUM = "gymnasium"
 
 
 def register_all() -> None:
-    """Registers them; what they need is imported when one is made."""
+    """Registers them; what they need is imported when one is made.
+
+    Gymnasium's own order enforcer and passive checker are left out: the environments check their calls themselves.
+    """
     import gymnasium as gym
 
-    gym.register(id="WMIL/Surgery-v0", entry_point="wmil_agents.surgeons.surgery_env:SurgeryEnv")
+    gym.register(
+        id="WMIL/Surgery-v0",
+        entry_point="wmil_agents.surgeons.surgery_env:SurgeryEnv",
+        order_enforce=False,
+        disable_env_checker=True,
+    )
 
 
 def register_with_gymnasium() -> None:
