@@ -12,7 +12,7 @@ from episode_fields import write_episode_fields  # noqa: E402  (found beside thi
 from layers_table import write_layers_table  # noqa: E402  (found beside this file)
 from llm_tables import write_llm_tables  # noqa: E402  (found beside this file)
 
-from wmil_envs._version import __version__  # noqa: E402
+from wmil_envs._version import __version__  # noqa: E402  (below the path, with the others)
 
 project = "WMIL"
 author = "The WMIL authors"

@@ -18,7 +18,7 @@ def worlds(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def median_reference(worlds: Any, *, remembers_failures: bool) -> float:
-    bank = gym.make("WMIL/PatternEcho-v0").unwrapped.bank  # type: ignore[attr-defined]
+    bank = gym.make("WMIL/PatternEcho-v0").unwrapped.bank
     found = [worlds.reference_steps(bank, 1, seed, remembers_failures=remembers_failures) for seed in range(200)]
     return float(np.median(found))
 
@@ -29,7 +29,7 @@ def test_the_references_of_pattern_echo_are_the_known_ones(worlds: Any) -> None:
 
 
 def test_a_question_with_two_answers_takes_at_most_one_failure(worlds: Any) -> None:
-    bank = gym.make("WMIL/PatternEcho-v0", n_symbols=2).unwrapped.bank  # type: ignore[attr-defined]
+    bank = gym.make("WMIL/PatternEcho-v0", n_symbols=2).unwrapped.bank
     level = len(bank.levels) - 1
     for seed in range(20):
         assert worlds.reference_steps(bank, level, seed, remembers_failures=True) < worlds.GIVE_UP_STEPS

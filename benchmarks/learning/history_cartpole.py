@@ -106,7 +106,7 @@ def peer(total_steps: int) -> Learner:
         env = make_batch_vec_env(ENV_ID, N_ENVS, seed)
         evaluation_env = make_batch_vec_env(ENV_ID, N_ENVS, evaluation_seed(seed))
         rates = {"learning_rate": LinearSchedule(1e-3, 0.0, 1.0), "clip_range": LinearSchedule(0.2, 0.0, 1.0)}
-        model = PPO("MlpPolicy", env, seed=seed, device="cpu", **PEER_SETTINGS, **rates)  # type: ignore[arg-type]
+        model = PPO("MlpPolicy", env, seed=seed, device="cpu", **PEER_SETTINGS, **rates)  # type: ignore[arg-type]  # mixed
 
         def judge() -> Evaluation:
             return evaluate(model, evaluation_env, n_episodes=N_EPISODES, seed=evaluation_seed(seed))

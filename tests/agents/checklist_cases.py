@@ -93,7 +93,7 @@ class Case:
 
     def model(self, env: VecEnv, seed: int | None = 0) -> Any:
         arguments = {**self.settings, "policy_kwargs": dict(self.policy_kwargs)}
-        return self.algorithm(self.policy, env, seed=seed, device="cpu", **arguments)  # type: ignore[arg-type]
+        return self.algorithm(self.policy, env, seed=seed, device="cpu", **arguments)
 
 
 def transformer(extractor: type[Any] = TransformerExtractor) -> dict[str, Any]:

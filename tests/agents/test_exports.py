@@ -16,7 +16,7 @@ def test_every_exported_name_is_there(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'wmil_agents' has no attribute 'REINFORCED'"):
-        wmil_agents.REINFORCED  # noqa: B018
+        wmil_agents.REINFORCED  # noqa: B018 (asking for it is what is tested)
 
 
 def test_importing_the_package_imports_no_torch() -> None:

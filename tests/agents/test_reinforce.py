@@ -44,7 +44,7 @@ class Solved(BaseCallback):
     steps: int | None = None
 
     def _on_rollout_start(self) -> None:
-        if self.steps is None and exact_success(self.model) >= 0.95:  # type: ignore[arg-type]
+        if self.steps is None and exact_success(self.model) >= 0.95:
             self.steps = self.num_timesteps
 
     def _on_step(self) -> bool:
@@ -230,7 +230,7 @@ class Scripted(gym.Env[Any, Any]):
 
 
 def scripted(*envs: gym.Env[Any, Any]) -> DummyVecEnv:
-    return DummyVecEnv([lambda env=env: env for env in envs])  # type: ignore[misc]
+    return DummyVecEnv([lambda env=env: env for env in envs])
 
 
 def advantages(model: REINFORCE) -> list[list[float]]:

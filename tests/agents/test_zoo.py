@@ -32,9 +32,9 @@ ROWS = [
 def zoo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """What `register` touches of rl-zoo3, as it is documented."""
     package, optimization = ModuleType("rl_zoo3"), ModuleType("rl_zoo3.hyperparams_opt")
-    package.ALGOS = {"ppo": PPO}  # type: ignore[attr-defined]
-    optimization.HYPERPARAMS_SAMPLER, optimization.HYPERPARAMS_CONVERTER = {}, {}  # type: ignore[attr-defined]
-    package.hyperparams_opt = optimization  # type: ignore[attr-defined]
+    package.ALGOS = {"ppo": PPO}
+    optimization.HYPERPARAMS_SAMPLER, optimization.HYPERPARAMS_CONVERTER = {}, {}
+    package.hyperparams_opt = optimization
     monkeypatch.setitem(sys.modules, "rl_zoo3", package)
     monkeypatch.setitem(sys.modules, "rl_zoo3.hyperparams_opt", optimization)
     return package

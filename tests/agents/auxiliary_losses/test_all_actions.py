@@ -79,7 +79,7 @@ class Solved(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         with torch.no_grad():
-            self.success = float(self.model.policy.get_distribution(DECISIONS).distribution.probs.diagonal().mean())  # type: ignore[operator]
+            self.success = float(self.model.policy.get_distribution(DECISIONS).distribution.probs.diagonal().mean())
 
     def _on_step(self) -> bool:
         return self.success < 0.95

@@ -73,14 +73,14 @@ def test_a_positive_is_a_later_step_of_the_anchors_own_episode(algorithm: str) -
     kwargs: dict[str, Any] = {"n_steps": 16, "seed": 0, "device": "cpu", "policy_kwargs": SMALL}
     model = A2C(TransformerPolicy, env_of("counter"), **kwargs)
     if algorithm == "ppo":
-        model = PPO(TransformerPolicy, env_of("counter"), batch_size=32, n_epochs=2, **kwargs)  # type: ignore[assignment]
+        model = PPO(TransformerPolicy, env_of("counter"), batch_size=32, n_epochs=2, **kwargs)
     attach(model, [Watched(n_pairs=16), WorldModelLoss()]).learn(256)
     offsets = []
     for transitions in SEEN:
         futures = transitions.futures
         assert futures is not None
         assert isinstance(futures.observations, torch.Tensor)
-        anchors = transitions.observations[futures.rows]  # type: ignore[index]
+        anchors = transitions.observations[futures.rows]
         assert torch.equal(anchors[:, :2], futures.observations[:, :2]), "another environment or episode"
         assert torch.equal(anchors[:, 2] + futures.offsets, futures.observations[:, 2])
         assert (futures.offsets >= 1).all()
@@ -120,7 +120,7 @@ def test_the_loss_is_info_nce_of_the_pairs(n_later: int) -> None:
 
 def test_pairs_are_learnt() -> None:
     settings = {"n_steps": 8, "batch_size": 64, "learning_rate": 3e-3, "policy_kwargs": SMALL, "seed": 0}
-    model = PPO(TransformerPolicy, env_of("attributes"), device="cpu", **settings)  # type: ignore[arg-type]
+    model = PPO(TransformerPolicy, env_of("attributes"), device="cpu", **settings)
     attach(model, [ContrastiveLoss(scale=1.0)])
     accuracies = []
     for _ in range(8):

@@ -23,11 +23,11 @@ class Countdown(gym.Env):
     def __init__(self, n_steps: int) -> None:
         self.n_steps, self.left = n_steps, n_steps
 
-    def reset(self, *, seed=None, options=None):  # type: ignore[no-untyped-def]
+    def reset(self, *, seed=None, options=None):
         self.left = self.n_steps
         return np.zeros(1, dtype=np.float32), {}
 
-    def step(self, action):  # type: ignore[no-untyped-def]
+    def step(self, action):
         self.left -= 1
         return np.zeros(1, dtype=np.float32), 1.0, self.left == 0, False, {}
 

@@ -25,7 +25,7 @@ SPACE = HistorySpace(spaces.Box(-1, 1, (3,)), spaces.Discrete(4), LENGTH)
 
 def extractor(positions: str = "learned", space: spaces.Space = SPACE, n_layers: int = 2) -> HistoryExtractor:
     torch.manual_seed(0)
-    return HistoryExtractor(space, width=16, n_layers=n_layers, positions=positions)  # type: ignore[arg-type]
+    return HistoryExtractor(space, width=16, n_layers=n_layers, positions=positions)
 
 
 def histories(n_valid: tuple[int, ...] = (5, 5, 3, 1), space: HistorySpace = SPACE) -> dict[str, torch.Tensor]:
@@ -121,7 +121,7 @@ def test_raw_and_preprocessed_histories_give_the_same_features(
 ) -> None:
     space = HistorySpace(observation_space, action_space, LENGTH)
     network, batch = extractor(space=space), histories((5, 3, 1), space)
-    assert torch.equal(network(batch), network(preprocess_obs(batch, space)))  # type: ignore[arg-type]
+    assert torch.equal(network(batch), network(preprocess_obs(batch, space)))
 
 
 @pytest.mark.parametrize("algorithm", [PPO, A2C])
@@ -145,8 +145,8 @@ def test_stock_algorithms_learn_with_it(algorithm: type[PPO | A2C], policy: str,
 class Recall(gym.Env[int, int]):
     """A cue, 1 to 4, then nothing (0) twice; the third answer should be the cue's."""
 
-    observation_space: spaces.Discrete = spaces.Discrete(5)  # type: ignore[assignment]
-    action_space: spaces.Discrete = spaces.Discrete(4)  # type: ignore[assignment]
+    observation_space: spaces.Discrete = spaces.Discrete(5)
+    action_space: spaces.Discrete = spaces.Discrete(4)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[int, dict[str, Any]]:
         super().reset(seed=seed)
@@ -187,8 +187,8 @@ def test_a_saved_model_predicts_the_same(tmp_path: object) -> None:
     model.save(f"{tmp_path}/model")
     loaded, histories = PPO.load(f"{tmp_path}/model", env, device="cpu"), env.reset()
     assert np.array_equal(
-        model.predict(histories, deterministic=True)[0],  # type: ignore[arg-type]
-        loaded.predict(histories, deterministic=True)[0],  # type: ignore[arg-type]
+        model.predict(histories, deterministic=True)[0],
+        loaded.predict(histories, deterministic=True)[0],
     )
     assert isinstance(loaded.observation_space, HistorySpace)
 

@@ -17,7 +17,7 @@ READOUTS = ("mean", "query", "max", "concat")
 
 def extractor(space: spaces.Space = SPACE, readout: str = "mean") -> TransformerExtractor:
     torch.manual_seed(0)
-    return TransformerExtractor(space, width=16, n_layers=2, n_heads=4, readout=readout)  # type: ignore[arg-type]
+    return TransformerExtractor(space, width=16, n_layers=2, n_heads=4, readout=readout)
 
 
 def entities(n_rows: int = 4) -> dict[str, torch.Tensor]:

@@ -11,7 +11,7 @@ SCORES = torch.tensor([[0.0, 1.0, 0.25, 0.5], [0.9, 0.0, 0.0, 1.0]], dtype=torch
 
 def gradient(loss_of: object, logits: torch.Tensor) -> torch.Tensor:
     logits = logits.clone().requires_grad_()
-    loss_of(logits.log_softmax(1)).backward()  # type: ignore[operator]
+    loss_of(logits.log_softmax(1)).backward()
     assert logits.grad is not None
     return logits.grad
 

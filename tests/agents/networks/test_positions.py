@@ -13,7 +13,7 @@ KINDS = ("learned", "rotary", "trace")
 
 def transformer(kind: str, n_layers: int = 2) -> Transformer:
     torch.manual_seed(0)
-    positions = make_positions(kind, 6, 16, 4, 0.9)  # type: ignore[arg-type]
+    positions = make_positions(kind, 6, 16, 4, 0.9)
     return Transformer(16, n_layers, 4, causal=True, positions=positions)
 
 
@@ -121,4 +121,4 @@ def test_what_cannot_be_is_refused() -> None:
         with pytest.raises(ValueError, match="at most 1"):
             TracePositions(4, decay)
     with pytest.raises(ValueError, match="learned, rotary or trace, not 'sine'"):
-        make_positions("sine", 4, 8, 2, 0.9)  # type: ignore[arg-type]
+        make_positions("sine", 4, 8, 2, 0.9)

@@ -46,7 +46,7 @@ def test_the_gradient_is_the_one_written_by_hand(make_env: MakeEnv, policy: str,
         drawn.append(draw())
         return drawn[-1]
 
-    events.sample = remembered  # type: ignore[method-assign]
+    events.sample = remembered
     model.learn(1)
     attained = gradients(model)
     [(observations, possible)] = drawn

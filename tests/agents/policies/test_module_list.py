@@ -47,7 +47,7 @@ def test_a_policy_lists_its_parameters_as_torch_does(share: bool) -> None:
     network = policy(share_features_extractor=share)
     expected = [id(parameter) for _, parameter in network.named_parameters()]
     assert [id(parameter) for parameter in network.parameters()] == expected
-    network.added = nn.Linear(2, 2)  # type: ignore[assignment]
+    network.added = nn.Linear(2, 2)
     assert len(list(network.parameters())) == len(expected) + 2
     assert list(network.parameters(recurse=False)) == []
 

@@ -126,7 +126,7 @@ def test_a_process_that_dies_after_the_last_step_is_finished_by_the_next(
         patched.setattr(EvaluationCallback, "_on_training_end", dies)
         with pytest.raises(MemoryError):
             run(settings, tmp_path / "run")
-    assert newest_valid(tmp_path / "run/checkpoints").manifest.step == 160  # type: ignore[union-attr]
+    assert newest_valid(tmp_path / "run/checkpoints").manifest.step == 160
     monkeypatch.setattr("wmil_agents.runs.run.continue_learning", dies)
     run(settings, tmp_path / "run")
     same(tmp_path / "run", tmp_path / "whole")
@@ -242,7 +242,7 @@ def test_what_is_not_finite_in_an_environment_stops_the_run_with_a_dump(tmp_path
     assert (dump["what"], dump["step"]) == (bad, 40)
     last = dump["last_step"]["rewards" if bad == "reward" else "new_obs"]
     assert not np.isfinite(last).all()
-    assert newest_valid(tmp_path / "checkpoints").manifest.step == 32  # type: ignore[union-attr]
+    assert newest_valid(tmp_path / "checkpoints").manifest.step == 32
     with pytest.raises(NotFiniteError):  # continued, it meets the same number again
         run(settings, tmp_path)
 
@@ -284,7 +284,7 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path: Path, monkeyp
     assert (dump["what"], dump["step"]) == ("gradient", 96)
     assert any(not gradient.isfinite().all() for gradient in dump["gradients"].values())
     assert "rewards" in dump["rollout"]
-    state, _ = read_state(newest_valid(tmp_path / "checkpoints").folder)  # type: ignore[arg-type]
+    state, _ = read_state(newest_valid(tmp_path / "checkpoints").folder)
     assert "not-finite" not in state
 
 
@@ -346,7 +346,7 @@ def test_a_signal_ends_a_real_process_with_a_checkpoint_and_its_code(tmp_path: P
     assert "wmil: interrupted by SIGTERM at step " in err
     assert f"`wmil resume {tmp_path / 'run'}` continues" in err
     assert "Traceback" not in err
-    step = newest_valid(tmp_path / "run/checkpoints").manifest.step  # type: ignore[union-attr]
+    step = newest_valid(tmp_path / "run/checkpoints").manifest.step
     assert f"at step {step:,} of" in err
     assert step is not None
 

@@ -29,7 +29,7 @@ def test_the_loaded_policy_is_the_trained_one(tmp_path: Path) -> None:
     for name in ("success", "episode_return", "entropy"):
         assert float(getattr(loaded, name)) == float(getattr(result.evaluation, name))
     assert isinstance(loaded.world_model, WorldModelErrors)
-    assert loaded.world_model.to_dict() == result.evaluation.world_model.to_dict()  # type: ignore[union-attr]
+    assert loaded.world_model.to_dict() == result.evaluation.world_model.to_dict()
 
 
 def test_the_loaded_policy_is_not_the_untrained_one(finished: Path) -> None:

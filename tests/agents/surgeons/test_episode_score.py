@@ -53,17 +53,17 @@ def test_generators_and_training_flags_are_left_alone(ppo: PPO) -> None:
     EpisodeScore("CartPole-v1", n_episodes=2)(ppo)
     assert ppo.policy.training
     assert not ppo.policy.features_extractor.training
-    drawn = random.random(), np.random.random(), float(torch.rand(()))  # noqa: NPY002
+    drawn = random.random(), np.random.random(), float(torch.rand(()))  # noqa: NPY002 (the global generator is what is tested)
     random.seed(1)
-    np.random.seed(1)  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002 (the global generator is what is tested)
     torch.manual_seed(1)
-    assert drawn == (random.random(), np.random.random(), float(torch.rand(())))  # noqa: NPY002
+    assert drawn == (random.random(), np.random.random(), float(torch.rand(())))  # noqa: NPY002 (the global generator is what is tested)
 
 
 def test_the_observations_are_those_that_were_met_first(ppo: PPO) -> None:
     score = EpisodeScore("CartPole-v1", n_episodes=3, seed=5, n_observations=10)
     with pytest.raises(RuntimeError, match="score a model first"):
-        score.observations  # noqa: B018
+        score.observations  # noqa: B018 (asking for it is what is tested)
     score(ppo)
     first = score.observations
     assert first.shape == (10, 4)

@@ -15,9 +15,9 @@ def test_the_default_patient_answers_nearly_all_and_each_has_a_model_of_its_own(
     random.seed(1)
     np.random.seed(1)  # noqa: NPY002  # the global generator is what must be left alone
     torch.manual_seed(1)
-    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002 (the global generator is what is tested)
     first = make_patient()
-    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
+    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002 (the global generator is what is tested)
     assert before[:2] == after[:2]
     assert torch.equal(before[2], after[2])
     scores = [mean_score(score, first.model) for score in (first.search, first.decision, first.held_out)]

@@ -277,13 +277,13 @@ def test_a_seed_reaches_env_i_as_seed_plus_i_and_only_once() -> None:
 
 def test_seeding_without_a_number_leaves_the_global_generator_alone() -> None:
     np.random.seed(3)  # noqa: NPY002  # the generator that must not be touched
-    before = np.random.get_state()[1]  # noqa: NPY002
+    before = np.random.get_state()[1]  # noqa: NPY002 (the global generator is what is tested)
     native = NativeCountdown([2, 2])
     env = BatchVecEnv(native)
     env.seed()
     env.reset()
     assert isinstance(native.seeds[-1], int)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002 (the global generator is what is tested)
 
 
 def test_reset_options_reach_the_env_once_and_must_be_the_same_for_all() -> None:

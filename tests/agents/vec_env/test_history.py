@@ -44,7 +44,7 @@ ACTIONS = (spaces.Discrete(5), spaces.MultiDiscrete([3, 4]), spaces.Box(-1, 1, (
 
 
 def counting(action_space: spaces.Space[Any], observation_space: spaces.Space[Any], n: int = 3) -> VecEnv:
-    return DummyVecEnv([lambda place=place: Counting(place, action_space, observation_space) for place in range(n)])  # type: ignore[misc]
+    return DummyVecEnv([lambda place=place: Counting(place, action_space, observation_space) for place in range(n)])
 
 
 @pytest.mark.parametrize("observation_space", OBSERVATIONS)
@@ -127,7 +127,7 @@ def test_a_recorder_around_it_sees_the_terminal_history() -> None:
 @pytest.mark.parametrize("wrapped", [lambda env: env, VecMonitor])
 def test_normalisation_below_reaches_every_row_the_terminal_one_included(wrapped: Any) -> None:
     normalised = VecNormalize(counting(ACTIONS[0], OBSERVATIONS[2]), training=False, norm_reward=False)
-    normalised.obs_rms.mean[:], normalised.obs_rms.var[:] = 1.0, 4.0  # type: ignore[union-attr]
+    normalised.obs_rms.mean[:], normalised.obs_rms.var[:] = 1.0, 4.0
     env = HistoryVecEnv(wrapped(normalised), LENGTH)
     env.reset()
     env.step(np.zeros(3, dtype=np.int64))

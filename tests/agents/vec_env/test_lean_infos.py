@@ -14,7 +14,7 @@ ID = "wmil_envs:WMIL/PatternEcho-v0"
 
 
 def echo(n_envs: int = 300, infos: str = "lean") -> BatchVecEnv:
-    return BatchVecEnv(gym.make_vec(ID, num_envs=n_envs, horizon=2), infos=infos)  # type: ignore[arg-type]
+    return BatchVecEnv(gym.make_vec(ID, num_envs=n_envs, horizon=2), infos=infos)
 
 
 def test_no_dicts_are_made_and_the_arrays_are_those_of_full_infos() -> None:

@@ -65,7 +65,7 @@ def test_some_ends_and_dict_observations_are_put_together(make_env: MakeEnv) -> 
 
 
 class Forgetful(DummyVecEnv):
-    def step_wait(self):  # type: ignore[no-untyped-def]
+    def step_wait(self):
         obs, rewards, dones, _ = super().step_wait()
         return obs, rewards, dones, [{} for _ in dones]
 

@@ -30,7 +30,7 @@ CLASSES: dict[str, type[SDKProvider]] = {"openai": OpenAIChat, "anthropic": Anth
 
 
 def make(name: str, base_url: str | None = None, **given: Any) -> SDKProvider:
-    return CLASSES[name](LLMSettings(provider=name, model="some-model", base_url=base_url, **given))  # type: ignore[arg-type]
+    return CLASSES[name](LLMSettings(provider=name, model="some-model", base_url=base_url, **given))
 
 
 def a_prompt(make_asker: Any) -> Prompt:
@@ -110,7 +110,7 @@ def test_without_the_sdk_the_error_names_the_command(provider_name: str, monkeyp
 def test_a_key_that_is_none_is_named_by_its_variable_alone(
     provider_name: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variable = LLMSettings(provider=provider_name, model="m").key_variable  # type: ignore[arg-type]
+    variable = LLMSettings(provider=provider_name, model="m").key_variable
     assert variable is not None
     monkeypatch.setenv(variable, key)
     with pytest.raises(MissingKey, match=f"{variable} holds no API key") as caught:

@@ -57,7 +57,8 @@ def draw_embedding(points: NDArray[Any], labels: NDArray[Any], path: Path, title
         else:
             import matplotlib.pyplot as plt
 
-            colours = ARMS if len(found) <= len(ARMS) else plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
+            ten = [plt.get_cmap("tab10")(place) for place in range(_MAX_COLOURS)]
+            colours = ARMS if len(found) <= len(ARMS) else ten
             for place, label in enumerate(found):
                 own = rows[rows[:, 2] == label]
                 style: Any = {"s": 26, "label": f"{label:g}", "edgecolor": "white", "linewidth": 0.4}

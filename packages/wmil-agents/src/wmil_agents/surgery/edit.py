@@ -6,10 +6,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
+
+from torch import Tensor
 
 from wmil_agents.surgery.anatomy import Anatomy
 from wmil_agents.surgery.operation import Operation, PartOf
+from wmil_agents.surgery.region import Region
 from wmil_agents.surgery.target import Target
 
 
@@ -61,7 +65,7 @@ class Edit(ABC):
             strengths: for each of these rows, as `strengths` gives them.
         """
         for row, own in zip(rows, strengths, strict=True):
-            operation = self.operation(chosen, lambda region, row=row: copies_of(region)[row])  # type: ignore[misc]
+            operation = self.operation(chosen, partial(_copy, copies_of, row))
             operation.apply([*own] * operation.n_numbers if len(own) == 1 else own)
 
     @property
@@ -88,3 +92,8 @@ class Edit(ABC):
     def to_dict(self) -> dict[str, Any]:
         """The edit as plain data, for `edit_from_dict`."""
         return {"kind": self.kind, **asdict(self)}
+
+
+def _copy(copies_of: PartOf, row: int, region: Region) -> Tensor:
+    """One of the copies of a region."""
+    return copies_of(region)[row]
