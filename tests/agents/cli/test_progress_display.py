@@ -12,10 +12,10 @@ from wmil_envs.oracle import Estimated, Exact, Unavailable
 NONE = Unavailable("not here")
 
 
-def progress(step: int, *, is_new: bool = True, tells_success: bool = True) -> Progress:
+def progress(step: int, *, is_new: bool = True, tells_success: bool = True, seconds: float = 2.0) -> Progress:
     success = Exact(0.5) if tells_success else NONE
     evaluation = Evaluation(success, Exact(3.0), Exact(1.25), NONE, None, success, Exact(math.log(8)), None)
-    return Progress(step, 1_000, 2.0, evaluation, is_new)
+    return Progress(step, 1_000, seconds, evaluation, is_new)
 
 
 def shown(steps: list[int], **console: object) -> str:
@@ -33,6 +33,15 @@ def test_plain_lines_are_few_and_the_last_step_is_among_them() -> None:
     assert "step         0 of 1,000" in lines[0]
     assert "step     1,000 of 1,000" in lines[-1]
     assert "\x1b" not in "".join(lines)
+
+
+def test_where_a_tenth_takes_long_a_minute_has_its_line() -> None:
+    file = io.StringIO()
+    with ProgressDisplay(Console(file=file, width=100), 1_000, "a run") as display:
+        for step in range(61):
+            display(progress(step, seconds=2.0 * step))
+    steps = [line.split()[1] for line in file.getvalue().splitlines()[1:]]
+    assert steps == ["0", "30", "60"]
 
 
 def test_a_terminal_gets_a_bar_with_the_figures_and_the_time_left() -> None:

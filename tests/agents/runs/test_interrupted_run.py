@@ -302,7 +302,8 @@ def small_disk() -> Iterator[Any]:
 def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(copy: Path, whole: Path, small_disk: Any) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     small_disk(30_000)  # less than a checkpoint, more than all else that it begins with
-    with pytest.raises(RunFailedError, match=r"could not be written.*File too large.*make room, and continue it"):
+    told = r"could not be written.*File too large.*Make room, and `wmil resume .*copy` continues it"
+    with pytest.raises(RunFailedError, match=told):
         run(short(), copy)
     small_disk(before)
     found = newest_valid(copy / "checkpoints")

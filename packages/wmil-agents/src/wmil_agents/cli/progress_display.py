@@ -15,6 +15,8 @@ from wmil_envs.oracle import Unavailable
 
 _N_LINES = 10
 """Lines of a run that is not shown in a terminal, besides the first."""
+_SECONDS = 60.0
+"""Between two lines, where a tenth of the run takes longer."""
 _BAR_TEXT = 56
 """Characters beside the bar in a terminal of 80 columns."""
 _TOLD = Unavailable("the success is told instead")
@@ -32,7 +34,7 @@ class ProgressDisplay:
     def __init__(self, screen: Console, total_steps: int, heading: str) -> None:
         self._screen, self._total_steps, self._heading = screen, total_steps, heading
         self._has_begun = False
-        self._next_line = 0.0
+        self._next_line = self._line_due = 0.0
         self._bar: Bar | None = None
         if screen.is_terminal:
             columns = (
@@ -62,8 +64,11 @@ class ProgressDisplay:
                 self._bar.start()
         if self._bar is not None:
             self._bar.update(self._task, completed=progress.step, description=description(progress, _BAR_TEXT))
-        elif progress.is_new and (progress.step >= self._next_line or progress.step >= self._total_steps):
+        elif progress.is_new and (
+            progress.step >= min(self._next_line, self._total_steps) or progress.seconds >= self._line_due
+        ):
             self._next_line = progress.step + self._total_steps / _N_LINES
+            self._line_due = progress.seconds + _SECONDS
             line = f"step {progress.step:>9,} of {self._total_steps:,}   {description(progress)}"
             self._screen.print(line, markup=False, soft_wrap=True)
 

@@ -30,15 +30,15 @@ def disk_errors(folder: Path) -> Iterator[None]:
     except (InputError, RunFailedError):
         raise
     except CheckpointError as error:
-        raise RunFailedError(_sentence(folder, str(error))) from error
+        raise RunFailedError(f"{error}. {_advice(folder)}") from error
     except OSError as error:
         if error.errno not in _OF_THE_DISK:
             raise
-        raise RunFailedError(_sentence(folder, error.strerror or str(error))) from error
+        reason = error.strerror or str(error)
+        raise RunFailedError(
+            f"the run could not be written to {folder}: {reason}. Its checkpoints are as they were. {_advice(folder)}"
+        ) from error
 
 
-def _sentence(folder: Path, reason: str) -> str:
-    return (
-        f"the run could not be written to {folder}: {reason}. Its checkpoints are as they were: make room, and "
-        "continue it"
-    )
+def _advice(folder: Path) -> str:
+    return f"Make room, and `wmil resume {folder}` continues it"
