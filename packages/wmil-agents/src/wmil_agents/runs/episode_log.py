@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.vec_env import VecEnv
 
-from wmil_agents.auxiliary_losses.world_model import WorldModelHead
-from wmil_agents.checkpoints.continued_algorithm import plain_class
-from wmil_agents.evaluation.world_model_errors import world_model_head
-from wmil_agents.extractors.token_names import token_names
 from wmil_agents.runs.atomic_file import replace_json
 from wmil_agents.runs.episode_block import describe, encode, remove_block, sidecar_path, write_block
-from wmil_agents.runs.episode_layout import (
-    DEFAULT,
-    MEGABYTE,
-    LogOptions,
-    check_options,
-    step_layout,
-    steps_in_a_block,
-)
+from wmil_agents.runs.episode_content import block_arrays, joined_samples, names_in, update_arrays
+from wmil_agents.runs.episode_layout import DEFAULT, MEGABYTE, LogOptions, check_options, steps_in_a_block
 from wmil_agents.runs.episode_rows import (
     ENDED,
     ENV,
@@ -37,22 +24,14 @@ from wmil_agents.runs.episode_rows import (
     Layout,
     StepGrid,
     joined,
-    named_parts,
     whole_episodes,
     without_first_ends,
 )
 from wmil_agents.runs.episode_samples import next_of_step, take_sample
 from wmil_agents.runs.episode_schema import SCHEMA, VERSION
+from wmil_agents.runs.episode_step import env_of, record_step, shown_layout
 from wmil_agents.runs.episodes import STOPPED
 from wmil_agents.runs.input_error import InputError
-from wmil_agents.vec_env.infos import StepInfos
-from wmil_agents.vec_env.next_observation_recorder import (
-    tells_batches,
-)
-from wmil_envs.attribute import AttributeSpace
-from wmil_envs.parent import SOURCES
-
-_UNTOLD_SOURCE = 255
 
 
 class EpisodeLog(BaseCallback):
@@ -162,10 +141,10 @@ class EpisodeLog(BaseCallback):
             return True
         if self._grid is None or not self._has_checked_folder:
             self._check_folder()
-            self._grid = self._grid or self._new_grid(self._layout())
-        self._record(self._grid)
+            self._grid = self._grid or self._new_grid(shown_layout(self.model, self.locals))
+        record_step(self._grid, self.model, self.locals)
         if (self.n_calls - 1) % self.options.sample_every == 0:
-            following = next_of_step(self._env, self.locals)
+            following = next_of_step(env_of(self.model), self.locals)
             sample = take_sample(self.model, self.locals["actions"], following, self.options)
             self._samples += [] if sample is None else [sample]
         if self._grid.is_full:
@@ -175,42 +154,6 @@ class EpisodeLog(BaseCallback):
     def _on_training_end(self) -> None:
         self.close()
         self._last_step = self.model.num_timesteps
-
-    def _record(self, grid: StepGrid) -> None:
-        """Write the step just taken into the grid."""
-        shown, dones = self.locals, self.locals["dones"]
-        for name, rows in named_parts("observations", self.model._last_obs).items():
-            grid.row(name)[...] = rows
-        grid.row("actions")[...] = shown["actions"]
-        grid.row("rewards")[...] = shown["rewards"]
-        if "log_probs" in grid.columns:
-            grid.row("log_probs")[...] = shown["log_probs"].numpy(force=True)
-            grid.row("values")[...] = shown["values"].numpy(force=True).reshape(-1)
-        grid.row(ENDED)[...] = dones
-        grid.row(STEP)[...] = self.num_timesteps
-        infos = shown["infos"]
-        arrays = getattr(infos, "arrays", infos)
-        if isinstance(arrays, StepInfos):
-            grid.row("terminated")[...] = arrays.terminated
-            grid.row("truncated")[...] = arrays.truncated
-            success = arrays.success
-            grid.row("success")[...] = -1 if success is None else np.where(arrays.success_is_told, success, -1)
-        else:
-            cut = np.array([bool(info.get("TimeLimit.truncated")) for info in infos]) & dones
-            grid.row("terminated")[...] = dones & ~cut
-            grid.row("truncated")[...] = cut
-            told = [info.get("is_success", info.get("success")) for info in infos]
-            grid.row("success")[...] = [-1 if one is None else bool(one) for one in told]
-        if "reward_components" in grid.columns:
-            components = _column(self._env, infos, "vector_reward")
-            grid.row("reward_components")[...] = math.nan if components is None else components
-        if "parent_sources" in grid.columns:
-            words = _column(self._env, infos, "parent_source")
-            grid.row("parent_sources")[...] = _source_codes(words)
-        if np.count_nonzero(dones):
-            for name, rows in named_parts("final_observations", next_of_step(self._env, shown)).items():
-                grid.row(name)[...] = rows
-        grid.n_filled += 1
 
     def _note_losses(self) -> None:
         """Keep what the last update logged."""
@@ -239,8 +182,8 @@ class EpisodeLog(BaseCallback):
         episodes, self._rest, n_ended = whole_episodes(self._rest, self.options.every, self._n_episodes)
         first, self._n_episodes = self._n_episodes, self._n_episodes + n_ended
         numbers = np.arange(first, self._n_episodes)
-        arrays = _block_arrays(episodes.rows, episodes.starts, numbers[numbers % self.options.every == 0])
-        arrays |= _update_arrays(self._updates) | _joined_samples(self._samples)
+        arrays = block_arrays(episodes.rows, episodes.starts, numbers[numbers % self.options.every == 0])
+        arrays |= update_arrays(self._updates) | joined_samples(self._samples)
         unfinished = len(self._rest[ENV])
         held = sum(rows.nbytes for rows in self._rest.values())
         if len(numbers) or (is_last and len(arrays["episodes"]) + len(self._samples) + len(self._updates)):
@@ -261,7 +204,7 @@ class EpisodeLog(BaseCallback):
             "unfinished_steps": unfinished,
             "bytes": len(content),
             "arrays": describe(arrays),
-            **_names(self.model),
+            **names_in(self.model),
             **self.about,
         }
         lines = (f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in sidecar.items())
@@ -291,97 +234,11 @@ class EpisodeLog(BaseCallback):
         replace_json(self.folder / STOPPED, report)
         self.logger.warn(self.stopped)
 
-    @property
-    def _env(self) -> VecEnv:
-        assert self.model.env is not None
-        return self.model.env
-
     def _check_folder(self) -> None:
         if sidecar_path(self.folder, self._n_blocks).exists() or (self.folder / STOPPED).exists():
             raise InputError(f"the folder {self.folder} holds another episode log: name another one, or remove it")
         self._has_checked_folder = True
 
-    def _layout(self) -> Layout:
-        infos = self.locals["infos"]
-        components = _column(self._env, infos, "vector_reward")
-        return step_layout(
-            self.model,
-            n_components=0 if components is None else components.shape[1],
-            has_sources=_column(self._env, infos, "parent_source") is not None,
-        )
-
     def _new_grid(self, layout: Layout) -> StepGrid:
         n_envs = self.model.n_envs
         return StepGrid(layout, steps_in_a_block(layout, n_envs, self.options), n_envs)
-
-
-def _block_arrays(rows: Arrays, starts: NDArray[np.int64], numbers: NDArray[np.int64]) -> Arrays:
-    """The arrays of a block, from rows of whole episodes."""
-    last = starts[1:] - 1
-    arrays = {
-        name: column
-        for name, column in rows.items()
-        if name not in (ENDED, ENV, STEP) and not name.startswith("final_observations")
-    }
-    arrays |= {
-        "episodes": numbers.astype(np.int64),
-        "episode_starts": starts.astype(np.int64),
-        "episode_envs": rows[ENV][last].astype(np.int32),
-        "episode_end_steps": rows[STEP][last],
-    }
-    return arrays | {name: column[last] for name, column in rows.items() if name.startswith("final_observations")}
-
-
-def _update_arrays(updates: list[tuple[int, dict[str, float]]]) -> Arrays:
-    if not updates:
-        return {}
-    names = sorted({name for _, losses in updates for name in losses})
-    arrays: Arrays = {"update_steps": np.array([step for step, _ in updates], np.int64)}
-    return arrays | {
-        f"losses/{name}": np.array([losses.get(name, math.nan) for _, losses in updates]) for name in names
-    }
-
-
-def _joined_samples(samples: list[Arrays]) -> Arrays:
-    return {name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]} if samples else {}
-
-
-def _names(model: BaseAlgorithm) -> dict[str, Any]:
-    """What the columns of the arrays are called."""
-    names: dict[str, Any] = {"algorithm": plain_class(model).__name__, "parent_sources": list(SOURCES)}
-    space = model.observation_space
-    if isinstance(space, AttributeSpace):
-        names["attributes"] = [
-            {"name": one.name, "n_values": one.n_values, "optional": one.optional, "labels": list(one.labels)}
-            for one in space.attributes
-        ]
-    names["action_space"] = str(model.action_space)
-    head = world_model_head(model)
-    if isinstance(head, WorldModelHead):
-        names["predicted_columns"] = [column.entry or column.name for column in (*head.columns, *head.number_columns)]
-    extractor = getattr(model.policy, "pi_features_extractor", None)
-    try:
-        names["attention_tokens"] = list(token_names(extractor, space)) if extractor is not None else []
-    except TypeError:
-        names["attention_tokens"] = []
-    return names
-
-
-def _column(env: VecEnv, infos: Any, name: str) -> NDArray[Any] | None:
-    """What the infos tell under a name, a row for each environment; None where they do not."""
-    arrays = getattr(infos, "arrays", infos)
-    if isinstance(arrays, StepInfos):
-        column = arrays.column(name)
-        if column is None or tells_batches(env):
-            return column
-    told = [info.get(name) for info in infos]
-    return None if any(one is None for one in told) else np.asarray(told)
-
-
-def _source_codes(words: NDArray[Any] | None) -> Any:
-    if words is None:
-        return _UNTOLD_SOURCE
-    codes = np.full(len(words), _UNTOLD_SOURCE, np.uint8)
-    for code, word in enumerate(SOURCES):
-        codes[words == word] = code
-    return codes
