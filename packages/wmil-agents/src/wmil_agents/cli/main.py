@@ -157,6 +157,61 @@ def compare(
     raise typer.Exit(0 if ended else 1)
 
 
+SURGERY_HELP = """Damage a policy, let surgeons repair it, and compare them.
+
+The first arm is compared with each other one, damage by damage and seed by seed:
+
+\b
+  sac            stock Soft Actor-Critic, trained on damages of its own
+  random         random edits
+  es, es40, ...  (1+1) evolution strategy with so many evaluations; es: as many as there are edits
+  none           no surgeon
+  gradient       gradient of the search score in the same strengths; gradient40: with so many evaluations
+  finetune       the same in all weights; finetune40
+  calibrate      turns the heads' readings back to the healthy record, and learns nothing
+  sac_shuffled   SAC that sees the readings of another moment
+
+\b
+  wmil surgery
+  wmil surgery --arms sac random es none gradient --seeds 5
+  wmil surgery --arms sac calibrate --fault flipped_head
+
+What is done already is not done again, so the same command continues an interrupted study, and with more arms or seeds
+it adds to it.
+
+Exit code: 0 if every seed ended, whatever it says, 1 if one failed, 2 if the input cannot be used, 130 or 143 if
+interrupted by SIGINT or SIGTERM.
+"""
+
+
+@app.command(help=SURGERY_HELP)
+def surgery(
+    more_arms: Annotated[list[str] | None, typer.Argument(metavar="ARM...", help="Who operates.")] = None,
+    arms: Annotated[
+        list[str] | None,
+        typer.Option("--arms", metavar="ARM...", help="The same  [default: all of the above but the last]"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Surgeons of each arm.")] = 5,
+    damages: Annotated[int, typer.Option(min=2, help="Test damages, the same for all.")] = 40,
+    edits: Annotated[int, typer.Option(min=1, help="Of a surgeon in one operation.")] = 4,
+    train_edits: Annotated[int, typer.Option("--train-edits", min=1, help="Of one that learns, beforehand.")] = 8_000,
+    fault: Annotated[str, typer.Option(help="What the damage is.")] = "random_damage",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Seeds at a time  [default: number of cores]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to  [default: runs/repair-..., the same for the same question]")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+) -> None:
+    """Compare surgeons; `SURGERY_HELP` says how."""
+    with errors_end():
+        from wmil_agents.cli.surgery import asked_plan, repair_and_tell, tell_plan
+
+        names = [*(arms or []), *(more_arms or [])]
+        plan = asked_plan(names, seeds, out, n_damages=damages, n_edits=edits, n_train_edits=train_edits, fault=fault)
+        ended = tell_plan(plan) if dry_run else repair_and_tell(plan, jobs, command=["wmil", *sys.argv[1:]])
+    raise typer.Exit(0 if ended else 1)
+
+
 @app.command(name="eval")
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
