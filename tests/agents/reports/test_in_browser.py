@@ -54,6 +54,31 @@ def test_nothing_has_to_be_scrolled_sideways(browser: Browser, page: Path, width
     assert not browser.ask(wide)
 
 
+@pytest.mark.parametrize("width", [768, 1280])
+def test_tables_with_long_names_stay_inside_their_sections(
+    browser: Browser, make_run: Any, tmp_path: Path, width: int
+) -> None:
+    make_run("plain")
+    for steps in (20, 25):
+        longer = [f"total_steps={steps}", "policy.width=32", "evaluation.interval=5", "learner.arguments.gamma=0.5"]
+        make_run(f"other-{steps}", *longer, n_points=20)
+    write_report([tmp_path / "runs"], tmp_path / "report.html")
+    browser.open(tmp_path / "report.html", width=width)
+    assert browser.ask("[...document.querySelectorAll('#settings bdi, #settings th')].length") > 3
+    sticks_out = "one.getBoundingClientRect().right > one.closest('section').getBoundingClientRect().right - 5"
+    assert browser.ask(f"[...document.querySelectorAll('section > table')].filter(one => {sticks_out}).length") == 0
+
+
+def test_on_paper_the_settings_are_shown_and_long_tables_are_not(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    if not browser.ask("CSS.supports('selector(::details-content)')"):
+        pytest.skip("this browser prints no closed details")
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    heights = "[...document.querySelectorAll('{} table')].map(one => one.getBoundingClientRect().height)"
+    assert min(browser.ask(heights.format("#settings details"))) > 20
+    assert set(browser.ask(heights.format("figure details"))) == {0}
+
+
 def test_what_was_planted_would_run_without_escaping(browser: Browser, tmp_path: Path) -> None:
     bare = tmp_path / "bare.html"
     bare.write_text(f"<!DOCTYPE html><title>bare</title>{EVIL}")

@@ -66,7 +66,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Child]], *, figures_f
     def kind(column: int) -> str | None:
         return "figure" if column >= figures_from else None
 
-    head = element("tr", [element("th", name, scope="col", class_=kind(i)) for i, name in enumerate(headings)])
+    cells = [element("th", _breakable(name), scope="col", class_=kind(i)) for i, name in enumerate(headings)]
+    head = element("tr", cells)
     body = [
         element("tr", [element("td", cell, class_=kind(i), data_head=headings[i]) for i, cell in enumerate(row)])
         for row in rows
@@ -90,7 +91,7 @@ def arm_name(arm: RecordedArm, place: int, *, with_swatch: bool = True) -> Marku
     return element(
         "span",
         swatch(place) if with_swatch else None,
-        element("bdi", arm.name),
+        element("bdi", _breakable(arm.name)),
         chip(arm.mark, "mark") if arm.mark else None,
         class_="arm",
     )
@@ -101,3 +102,9 @@ def legend(arms: Sequence[RecordedArm]) -> Markup | None:
     if len(arms) < 2:
         return None
     return element("ul", [element("li", arm_name(arm, i)) for i, arm in enumerate(arms)], class_="legend")
+
+
+def _breakable(name: str) -> Child:
+    """The name of an arm, which may go on in the next line after each of its settings."""
+    first, *others = name.split(",")
+    return [first, *([",", element("wbr"), other] for other in others)]

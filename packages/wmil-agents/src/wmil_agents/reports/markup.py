@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-_VOID = {"meta", "br"}
+_VOID = {"meta", "br", "wbr"}
 _REVERSING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 """Classes of invisible letters that turn the order of what follows around."""
 

@@ -30,7 +30,7 @@ def levels(arms: Sequence[RecordedArm]) -> Markup | Missing:
     values = numbers("Numbers", table(["level", "arm", "success", "chance", "best possible"], cells, figures_from=2))
     trained = ", ".join(level.name for level in found if level.is_trained)
     remark = f"Dashed: chance and best possible. Trained at: {trained or 'none of these'}."
-    return section("levels", _HEADING, legend(arms), figure(_HEADING, [chart, values], remark))
+    return section("levels", _HEADING, legend(arms), figure("At the end", [chart, values], remark))
 
 
 def _row(level: LevelScores) -> DotRow:
