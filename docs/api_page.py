@@ -3,8 +3,9 @@
 import inspect
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 
-PACKAGES = ("wmil_envs", "wmil_agents", "wmil_agents.surgery")
+PACKAGES = ("wmil_envs", "wmil_agents", "wmil_agents.surgery", "wmil_agents.surgeons")
 
 
 def write_api_page(path: Path) -> None:
@@ -18,13 +19,12 @@ def write_api_page(path: Path) -> None:
 def section(package: str) -> str:
     """The exported names of one package."""
     module = import_module(package)
-    exported = [getattr(module, name) for name in module.__all__ if name != "__version__"]
-    entries = "\n".join(entry(thing) for thing in exported)
+    exported = [getattr(module, name) for name in module.__all__]
+    entries = "\n".join(entry(thing) for thing in exported if inspect.isclass(thing) or inspect.isfunction(thing))
     return f"## {package}\n\n```{{eval-rst}}\n{entries}```\n"
 
 
-def entry(thing: object) -> str:
+def entry(thing: type | FunctionType) -> str:
     """The directive that documents one class or function."""
-    assert inspect.isclass(thing) or inspect.isfunction(thing)
     kind = "autoclass" if inspect.isclass(thing) else "autofunction"
     return f".. {kind}:: {thing.__module__}.{thing.__qualname__}\n"

@@ -16,6 +16,7 @@ from wmil_agents.networks.transformer import ALL, SelfAttention
 
 SMALLEST = 1e-8
 """Of a root mean square, so that its logarithm is a number."""
+FEW_KEYS = 6
 LOG_RMS_BOUNDS = (-20.0, 90.0)
 """Between the logarithms of that and of the largest number of float32."""
 
@@ -125,7 +126,7 @@ class OurHeads(HeadWatch):
             key = _by_head(F.linear(x, weight[width : 2 * width], offset[width : 2 * width]), self.n_heads)
         if positions is not None:
             query, key = positions.rotate(query), positions.rotate(key)
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        scores = _scores(query, key)
         self._queries = None
         if bias is not None:
             scores = scores + bias
@@ -181,7 +182,7 @@ class TorchHeads(HeadWatch):
             _by_head(F.linear(tensor, weight, offset), self.n_heads)
             for tensor, weight, offset in zip(given, _projections(attention), offsets, strict=True)
         )
-        scores = queries @ keys.transpose(-1, -2) / math.sqrt(queries.shape[-1])
+        scores = _scores(queries, keys)
         bias = self._bias(scores, key_padding_mask, attn_mask)
         weights = (scores if bias is None else scores + bias).softmax(-1)
         self.see_weights(weights, bias, None)
@@ -206,6 +207,18 @@ def _projections(attention: nn.MultiheadAttention) -> list[Tensor]:
     if whole is not None:
         return list(whole.chunk(3))
     return [attention.q_proj_weight, attention.k_proj_weight, attention.v_proj_weight]
+
+
+def _scores(query: Tensor, key: Tensor) -> Tensor:
+    """Q K^T / sqrt(d), from (B, heads, m, d) and (B, heads, n, d) to (B, heads, m, n).
+
+    Over few keys sums of products take half the time of batched matrices (.13 instead of .32 ms, 168 rows of 4 tokens).
+    """
+    if key.shape[2] > FEW_KEYS:
+        products = query @ key.transpose(-1, -2)
+    else:
+        products = (query[..., :, None, :] * key[..., None, :, :]).sum(-1)
+    return products / math.sqrt(query.shape[-1])
 
 
 def _by_head(x: Tensor, n_heads: int) -> Tensor:

@@ -83,7 +83,7 @@ class SurgeryEnv(gym.Env[View, Action]):
         edits: what the surgeon may set the strengths of, which all begin with 0; `Gains()` if None.
         n_edits: steps of an episode.
         max_change: the most that a step changes a strength by.
-        faults: names of `FAULTS`, or `Fault`s of one's own; one is drawn for each episode.
+        faults: names of `FAULTS`, or a `Fault` of one's own; one of them is drawn for each episode.
         reward_scale: what a score of 1 is worth.
         keep_rule: a `KeepRule`, or the level of one; None to decide nothing.
         measure_held_out: whether the info of an episode's end tells the held-out scores. Without them training takes
