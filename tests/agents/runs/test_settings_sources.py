@@ -47,10 +47,10 @@ def test_numbers_with_exponents_are_numbers_wherever_they_stand(tmp_path: Path) 
     path.write_text(
         "learner:\n  arguments: {learning_rate: 1e-3, max_grad_norm: inf}\ntotal_steps: 2E4\n", encoding="utf-8"
     )
-    settings = load_settings(str(path), ["env.arguments={a: .5e1, b: 1.5e-1, c: e3, d: '1e3'}"])
+    settings = load_settings(str(path), ["env.arguments={a: .5e1, b: 1.5e-1, c: e3, d: '1e3', info: nano, e: 1e3x}"])
     assert settings.learner.arguments == {"learning_rate": 1e-3, "max_grad_norm": math.inf}
     assert settings.total_steps == 20_000
-    assert settings.env.arguments == {"a": 5, "b": 0.15, "c": "e3", "d": "1e3"}
+    assert settings.env.arguments == {"a": 5, "b": 0.15, "c": "e3", "d": "1e3", "info": "nano", "e": "1e3x"}
     path.write_text(settings_text(settings), encoding="utf-8")
     assert load_settings(str(path)) == settings
 

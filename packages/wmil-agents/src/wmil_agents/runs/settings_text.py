@@ -13,7 +13,7 @@ from wmil_agents.runs.input_error import InputError
 from wmil_agents.runs.settings import Settings
 
 NUMBER_TAG = "!number"
-NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+|inf|nan)")
+NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+|inf|nan)\Z")
 """A number such as 1e-3 or inf, which YAML 1.1 takes for text and settings do not."""
 NUMBER_BEGINS = list("-+.0123456789in")
 
