@@ -22,12 +22,13 @@ def killed(folder: Path, name: str, n_kills: int) -> None:
     assert told["wrong"] == []
 
 
-@pytest.mark.parametrize("name", ["reinforce-world-model-shuffled", "dqn-events"])
-def test_a_few_kills_change_nothing(name: str, tmp_path: Path) -> None:
-    killed(tmp_path, name, 5)
+def test_a_few_kills_change_nothing(tmp_path: Path) -> None:
+    killed(tmp_path, "dqn-events", 4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["reinforce-events-mastery", "ppo-three-losses", "recurrent", "sac-normalised-noise"])
+@pytest.mark.parametrize(
+    "name", ["reinforce-world-model-shuffled", "ppo-three-losses", "recurrent", "sac-normalised-noise"]
+)
 def test_fifty_kills_change_nothing(name: str, tmp_path: Path) -> None:
     killed(tmp_path, name, 50)
