@@ -10,6 +10,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from wmil_agents.surgery import Temperature
 
+torch.set_num_threads(1)  # which is quicker for networks this small
+
 # One layer's attention is saturated, and the surgeon may change the temperature of each. With all faults and gains, as
 # the environment has them by default, it learns for some 8,000 edits.
 layers = [Temperature(f"*.blocks.{layer}.*", 0.0) for layer in range(2)]
@@ -25,14 +27,14 @@ surgery = env.unwrapped
 before = {name: weights.clone() for name, weights in surgery.patient.model.state_dict().items()}
 
 venv = VecNormalize(DummyVecEnv([lambda: env]), norm_reward=False)
-settings = {"learning_rate": 3e-3, "gamma": 0.9, "target_entropy": -4.0, "policy_kwargs": {"net_arch": [32, 32]}}
-surgeon = SAC("MlpPolicy", venv, seed=0, device="cpu", **settings)
+settings = {"learning_rate": 3e-3, "gamma": 0.9, "target_entropy": -4.0, "batch_size": 64, "learning_starts": 40}
+surgeon = SAC("MlpPolicy", venv, policy_kwargs={"net_arch": [32, 32]}, seed=0, device="cpu", **settings)
 
 
 def regained(act: Callable[[np.ndarray], np.ndarray]) -> float:
     """The share of the lost held-out score that is won back, over the same damages for everyone."""
     won = lost = 0.0
-    for seed in range(6):
+    for seed in range(4):
         observation, _ = env.reset(seed=1_000 + seed)
         is_over = False
         while not is_over:
@@ -54,7 +56,7 @@ def nothing(observation: np.ndarray) -> np.ndarray:
 env.action_space.seed(0)
 print(f"of the lost success are regained, without a surgeon {regained(nothing):.2f}")
 print(f"with random edits {regained(lambda _: env.action_space.sample()):.2f}")
-surgeon.learn(400)
+surgeon.learn(250)
 print(f"with a surgeon after {surgeon.num_timesteps} edits of practice {regained(best):.2f}")
 print(env.render())
 
