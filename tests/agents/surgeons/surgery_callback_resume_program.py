@@ -58,7 +58,7 @@ class Always(KeepRule):
 
 
 def echo() -> Any:
-    return make_batch_vec_env(ECHO, 4, seed=7, n_symbols=16)
+    return make_batch_vec_env(ECHO, 4, seed=7, n_symbols=20)
 
 
 def episodes(model: BaseAlgorithm) -> Patient:

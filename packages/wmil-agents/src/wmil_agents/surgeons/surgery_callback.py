@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,7 @@ class SurgeryCallback(BaseCallback):
 
     Raises:
         ValueError: an argument is not as said; or, when learning begins, the policy has no heads that can be read, or
-            its world no table and no patient was given.
+            its world no table and no patient was given, or too few items decide for the rule's level.
     """
 
     def __init__(
@@ -170,6 +171,7 @@ class SurgeryCallback(BaseCallback):
             return
         HeadReadings(self.model)  # refuses what has no heads, in the clearest words
         patient = self._default_patient() if self._make_patient is None else self._make_patient(self.model)
+        self._check_level(patient)
         edits = _gains_of_what_acts(self.model) if self.edits is None else self.edits
         self._env = SurgeryEnv(
             patient,
@@ -240,6 +242,16 @@ class SurgeryCallback(BaseCallback):
         }
         for name, value in figures.items():
             self.logger.record(f"surgery/{name}", value)
+
+    def _check_level(self, patient: Patient) -> None:
+        """Raises a `ValueError` where so few items decide that nothing could ever be kept."""
+        n_items, alpha = len(patient.decision.weights), self.keep_rule.alpha
+        n_needed = math.ceil(-math.log2(alpha))
+        if n_items < n_needed:
+            raise ValueError(
+                f"to keep an edit at a level of {alpha} takes at least {n_needed} items to decide by, and there are "
+                f"{n_items}: take a larger world, or give patient= with a larger decision score"
+            )
 
     def _default_patient(self) -> Patient:
         """The learner in its own world."""
