@@ -298,3 +298,16 @@ def test_the_native_vector_environment_of_cart_pole_goes_on() -> None:
     for row in actions[20:]:
         for mine, its in zip(one.step(row)[:4], other.step(row)[:4], strict=True):
             np.testing.assert_array_equal(mine, its)
+
+
+def test_what_several_heads_share_is_written_once(make_env: MakeEnv, tmp_path: Path) -> None:
+    model = PPO(TransformerPolicy, make_env(2), n_steps=4, batch_size=8, seed=0)
+    model.learn(8)
+    save_checkpoint(tmp_path / "one", model)
+    n_bytes = sum(parameter.nbytes for parameter in model.policy.parameters())
+    assert set(model.policy.state_dict()) > {"features_extractor.query", "pi_features_extractor.query"}
+    assert (tmp_path / "one/arrays.safetensors").stat().st_size < 3.5 * n_bytes, "parameters and two means of Adam"
+    other = PPO(TransformerPolicy, make_env(2), n_steps=4, batch_size=8, seed=1)
+    restore_checkpoint(tmp_path / "one", other)
+    for name, value in model.policy.state_dict().items():
+        assert torch.equal(value, other.policy.state_dict()[name]), name

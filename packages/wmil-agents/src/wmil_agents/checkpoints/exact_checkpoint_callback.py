@@ -25,6 +25,9 @@ DEFAULT_SECONDS = 300.0
 MAX_SHARE = 0.02
 """Of the time, that writing may take where the interval is the default one."""
 
+FIRST_SECONDS = 1.0
+"""Before the first checkpoint where the interval is the default one: what takes less is quicker begun anew."""
+
 Score = Callable[[BaseAlgorithm], float | None]
 
 
@@ -37,8 +40,8 @@ class ExactCheckpointCallback(BaseCallback):
     Args:
         folder: where to; the checkpoint of step 1,000 is its sub-folder `step-000000001000`.
         interval: environment steps between two checkpoints; None for `DEFAULT_INTERVAL`, or as many as are taken in
-            `DEFAULT_SECONDS` where those are fewer, and never so many that the writing takes more than `MAX_SHARE` of
-            the time.
+            `DEFAULT_SECONDS` where those are fewer; none in the first `FIRST_SECONDS`, and never so many that the
+            writing takes more than `MAX_SHARE` of the time.
         keep_last: how many of the newest to keep, at least 1.
         keep_best: whether to keep the best one as well: by the mean return of the latest episodes, or by a function of
             the model, the higher the better; None says that nothing is known yet.
@@ -62,6 +65,7 @@ class ExactCheckpointCallback(BaseCallback):
         self.interval = DEFAULT_INTERVAL if interval is None else interval
         self._max_share = MAX_SHARE if interval is None else 1.0
         self._max_seconds = DEFAULT_SECONDS if interval is None else math.inf
+        self._first_seconds = FIRST_SECONDS if interval is None else 0.0
         self.keep_last = keep_last
         self.keep_best = keep_best
         self.more = more
@@ -103,7 +107,8 @@ class ExactCheckpointCallback(BaseCallback):
         now, step = time.monotonic(), self.model.num_timesteps
         is_due = step // self.interval > self._last_step // self.interval
         is_due |= step > self._last_step and now - self._saved > self._max_seconds
-        is_affordable = self._seconds_writing <= self._max_share * (now - self._begun)
+        seconds = now - self._begun
+        is_affordable = seconds >= self._first_seconds and self._seconds_writing <= self._max_share * seconds
         if self._is_asked_to_stop or (is_due and is_affordable):
             self._save()
             self._has_stopped = self._is_asked_to_stop

@@ -59,7 +59,7 @@ def model_state(model: BaseAlgorithm) -> dict[str, Any]:
     return {
         "made_with": _made_with(model),
         "counters": {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)},
-        "parameters": model.get_parameters(),
+        "parameters": {name: _once(parameters) for name, parameters in model.get_parameters().items()},
         "variables": {name: _variable(model, name).detach() for name in variables},
         "last": {name: getattr(model, name) for name in _LAST if hasattr(model, name)},
         "queues": {name: list(getattr(model, name)) for name in _QUEUES if getattr(model, name) is not None},
@@ -78,7 +78,8 @@ def load_model_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     check_supported(model)
     _check_made_with(model, state["made_with"])
     for name, parameters in state["parameters"].items():
-        _owner(model, name).load_state_dict(parameters)
+        owner = _owner(model, name)
+        owner.load_state_dict(_repeated(parameters, owner) if isinstance(owner, torch.nn.Module) else parameters)
     for name, values in state["variables"].items():
         variable = _variable(model, name)
         if variable.shape != values.shape:
@@ -136,6 +137,28 @@ def _owner(model: BaseAlgorithm, name: str) -> Any:
     """The network or optimizer of that name, itself where it was compiled."""
     owner = recursive_getattr(model, name)
     return getattr(owner, "_orig_mod", owner)
+
+
+def _once(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a network without those that are others under a second name, as where two heads share one."""
+    names = _first_names(parameters)
+    return {name: value for name, value in parameters.items() if names.get(name, name) == name}
+
+
+def _repeated(kept: dict[str, Any], owner: torch.nn.Module) -> dict[str, Any]:
+    """What `_once` was given, for a network made in the same way."""
+    names = _first_names(owner.state_dict())
+    return kept | {name: kept[first] for name, first in names.items() if name not in kept and first in kept}
+
+
+def _first_names(parameters: dict[str, Any]) -> dict[str, str]:
+    """For the name of each tensor the first name of the same one."""
+    first: dict[Any, str] = {}
+    tensors = {name: value for name, value in parameters.items() if isinstance(value, torch.Tensor) and value.numel()}
+    return {
+        name: first.setdefault((value.data_ptr(), value.dtype, value.shape, value.stride()), name)
+        for name, value in tensors.items()
+    }
 
 
 def _variable(model: BaseAlgorithm, name: str) -> torch.Tensor:
