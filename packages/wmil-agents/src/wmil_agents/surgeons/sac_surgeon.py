@@ -72,7 +72,10 @@ class SACSurgeon:
         return info
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, optimizers, replay, normaliser, generators and the environment with its patient."""
+        """Networks, optimizers, replay, normaliser, generators and the environment with its patient.
+
+        Some of it is the surgeon's own memory: write or copy it before the surgeon goes on.
+        """
         return {
             "model": None if self.model._last_obs is None else model_state(self.model),
             "generators": self._generators.state_dict(),
