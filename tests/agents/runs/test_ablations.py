@@ -58,19 +58,19 @@ def test_a_uniform_policy_stays_uniform() -> None:
 
 
 def test_the_whole_learns_and_without_a_world_model_only_the_fourth_fails(tmp_path: Path) -> None:
-    result = run_ablation("no_world_model", tmp_path / "run", 1_200)
+    result = run_ablation("no_world_model", tmp_path / "run", 800)
     assert passed(result) == [True, True, True, False]
     assert "no world model is trained" in result.verdict.criteria[3].note
 
 
 def test_a_random_policy_fails_the_first_three(tmp_path: Path) -> None:
-    result = run_ablation("random_policy", tmp_path / "run", 1_200)
+    result = run_ablation("random_policy", tmp_path / "run", 400)
     assert passed(result)[:3] == [False, False, False]
     assert float(result.evaluation.success) == pytest.approx(0.125)
 
 
 def test_shuffled_rewards_fail_the_first_three(tmp_path: Path) -> None:
-    result = run_ablation("shuffled_rewards", tmp_path / "run", 1_200)
+    result = run_ablation("shuffled_rewards", tmp_path / "run", 800)
     assert passed(result)[:3] == [False, False, False]
     assert float(result.evaluation.entropy) < float(result.history[0].evaluation.entropy)
 

@@ -326,7 +326,14 @@ def _logger() -> Any:
     return Logger(None, [])
 
 
-@pytest.mark.parametrize("arguments", [{}, {"horizon": 3}, {"info": "full"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"horizon": 3, "info": "full"},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"horizon": 3}, marks=pytest.mark.slow),
+    ],
+)
 def test_the_estimate_is_close_and_never_too_small(arguments: dict[str, Any], tmp_path: Path) -> None:
     options = LogOptions(attention=True, features=True, sample_every=5)
     model = model_of(PPO, n_envs=64, losses=True, **arguments)
