@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +88,22 @@ FAULTS: dict[str, Fault] = {
     for fault in (RandomDamage(), OneWrongGain(), FlippedHead(), SaturatedTemperature(), DeadLayerNorm())
 }
 """Those that go by a name."""
+
+
+def faults_by_name(faults: Sequence[str | Fault]) -> tuple[Fault, ...]:
+    """Faults, those that are named looked up.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if isinstance(faults, str):
+        raise ValueError(f"faults must be several names, not one: write ({faults!r},)")
+    found: list[Fault] = []
+    for fault in faults:
+        if isinstance(fault, str) and fault not in FAULTS:
+            raise ValueError(f"a fault must be one of {', '.join(FAULTS)}, not {fault!r}")
+        found.append(FAULTS[fault] if isinstance(fault, str) else fault)
+    return tuple(found)
 
 
 def _drawn(model: Model, kind: TargetKind, rng: np.random.Generator) -> Target:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import gymnasium as gym
@@ -15,14 +15,15 @@ import torch
 from gymnasium.error import ResetNeeded
 
 from wmil_agents.checkpoints.generators import generator_state, set_space_generators, space_generators, with_state
+from wmil_agents.surgeons.baseline import Baseline
 from wmil_agents.surgeons.chart import chart
 from wmil_agents.surgeons.fault import Fault
-from wmil_agents.surgeons.faults import FAULTS
+from wmil_agents.surgeons.faults import faults_by_name
 from wmil_agents.surgeons.head_watch import LOG_RMS_BOUNDS
 from wmil_agents.surgeons.keep_rule import KeepRule
 from wmil_agents.surgeons.patient import Patient, make_patient
 from wmil_agents.surgeons.readings import HeadReadings
-from wmil_agents.surgeons.score import Floats, mean_score
+from wmil_agents.surgeons.score import mean_score
 from wmil_agents.surgery.edit import Edit
 from wmil_agents.surgery.edits.gains import Gains
 from wmil_agents.surgery.edits.table import edit_from_dict
@@ -33,18 +34,6 @@ View = npt.NDArray[np.float32]
 
 NO_FAULT = "none"
 GIVEN_FAULT = "given"
-
-
-@dataclass(frozen=True)
-class _Before:
-    """What was measured before the surgeon began."""
-
-    healthy: float | None
-    """Held-out score without the fault; None if it is not measured."""
-    held_out: float | None
-    """Held-out score with it."""
-    decision: Floats | None
-    """The items by which it is decided, with the fault; None if nothing is decided."""
 
 
 class SurgeryEnv(gym.Env[View, Action]):
@@ -118,7 +107,7 @@ class SurgeryEnv(gym.Env[View, Action]):
                 raise ValueError(f"{name} must be a positive number, not {number}")
         if render_mode not in (None, "ansi"):
             raise ValueError(f"render_mode must be None or 'ansi', not {render_mode!r}")
-        self.faults = _checked_faults(faults)
+        self.faults = faults_by_name(faults)
         self.keep_rule = KeepRule(keep_rule) if isinstance(keep_rule, float) else keep_rule
         self.n_edits, self.max_change, self.reward_scale = n_edits, float(max_change), float(reward_scale)
         self.measure_held_out = measure_held_out
@@ -138,7 +127,7 @@ class SurgeryEnv(gym.Env[View, Action]):
         """How often the search score was asked for, over all episodes."""
         self._fault_name = NO_FAULT
         self._fault_theater: SurgicalTheater | None = None
-        self._before: _Before | None = None
+        self._before: Baseline | None = None
         """None where no episode is running."""
         self._step = 0
         self._score = math.nan
@@ -172,7 +161,9 @@ class SurgeryEnv(gym.Env[View, Action]):
         self._fault_theater = SurgicalTheater(self.patient.model, edits).prepare() if edits else None
         self.theater.operate([0.0] * self.theater.n_strengths)
         self._step = 0
-        self._before = self._measured_before()
+        self._before = Baseline.of(
+            self.patient, self._fault_theater, held_out=self.measure_held_out, decision=self.keep_rule is not None
+        )
         self.search_score()
         return self._observation(), {"search_score": self._score, "fault": name}
 
@@ -278,7 +269,7 @@ class SurgeryEnv(gym.Env[View, Action]):
                 elif self._fault_theater is None:
                     theater.keep()
         self._before = None
-        return info | _held_out_info(before, after)
+        return info | before.compared_with(after)
 
     def render(self) -> str | None:
         """A table of the heads with their readings and strengths; None without a render mode."""
@@ -342,7 +333,7 @@ class SurgeryEnv(gym.Env[View, Action]):
         if fault is not None:
             self._fault_theater = SurgicalTheater(self.patient.model, map(edit_from_dict, fault)).prepare()
         self.theater.operate(state["strengths"])
-        self._before = None if state["before"] is None else _Before(**state["before"])
+        self._before = None if state["before"] is None else Baseline(**state["before"])
         self._step, self._score, self._scored = state["step"], state["score"], list(state["scored"])
         self._read = state["read"].copy()
         self.n_evaluations = state["n_evaluations"]
@@ -360,23 +351,10 @@ class SurgeryEnv(gym.Env[View, Action]):
             return self.faults[number].name, self.faults[number].draw(model, self.np_random)
         given = options["fault"]
         if isinstance(given, str):
-            (fault,) = _checked_faults([given])
+            (fault,) = faults_by_name([given])
             return fault.name, fault.draw(model, self.np_random)
         edits = () if given is None else (given,) if isinstance(given, Edit) else tuple(given)
         return (GIVEN_FAULT if edits else NO_FAULT), edits
-
-    def _measured_before(self) -> _Before:
-        """What can be measured only before the surgeon begins."""
-        patient = self.patient
-        healthy = mean_score(patient.held_out, patient.model) if self.measure_held_out else None
-        held_out = healthy
-        with ExitStack() as stack:
-            if self._fault_theater is not None:
-                stack.enter_context(self._fault_theater)
-                if self.measure_held_out:
-                    held_out = mean_score(patient.held_out, patient.model)
-            decision = patient.decision(patient.model) if self.keep_rule is not None else None
-        return _Before(healthy, held_out, decision)
 
     def _search(self) -> None:
         """Scores and reads the model, in one forward where the score is one."""
@@ -414,34 +392,6 @@ class SurgeryEnv(gym.Env[View, Action]):
     def _check_running(self) -> None:
         if self._before is None:
             raise ResetNeeded("no operation is under way: call reset first")
-
-
-def _held_out_info(before: _Before, after: float | None) -> dict[str, float]:
-    """What is told of the held-out score."""
-    if before.healthy is None or before.held_out is None or after is None:
-        return {}
-    lost = before.healthy - before.held_out
-    return {
-        "held_out_healthy": before.healthy,
-        "held_out_before": before.held_out,
-        "held_out": after,
-        "regained": (after - before.held_out) / lost if lost > 0.0 else math.nan,
-    }
-
-
-def _checked_faults(faults: Sequence[str | Fault]) -> tuple[Fault, ...]:
-    """Faults, those that were named looked up."""
-    if isinstance(faults, str):
-        raise ValueError(f"faults must be several names, not one: write ({faults!r},)")
-    checked: list[Fault] = []
-    for fault in faults:
-        if isinstance(fault, str):
-            if fault not in FAULTS:
-                raise ValueError(f"a fault must be one of {', '.join(FAULTS)}, not {fault!r}")
-            checked.append(FAULTS[fault])
-        else:
-            checked.append(fault)
-    return tuple(checked)
 
 
 def _checked_action(action: Any, n_strengths: int) -> npt.NDArray[np.float64]:
