@@ -3,9 +3,9 @@ import hashlib
 import json
 import math
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -199,10 +199,11 @@ def test_twenty_runs_of_a_thousand_evaluations_are_small_and_read_without_torch(
         "import sys; from pathlib import Path; from wmil_agents.reports.report import write_report; "
         "write_report([Path('runs')], Path('report.html')); sys.exit('torch' in sys.modules)"
     )
-    before = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (tmp_path / "report.html").stat().st_size <= 1_000_000
-    assert time.perf_counter() - before < 15.0, "3 s by themselves, `python -m benchmarks.speed.reports`"
+    assert after.ru_utime - before.ru_utime < 6.0, "at most 3 s, says `python -m benchmarks.speed.reports`"
 
 
 def luminance(colour: str) -> float:
