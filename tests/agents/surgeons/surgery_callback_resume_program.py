@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -57,6 +58,14 @@ class Always(KeepRule):
         return replace(super().decide(*args, **kwargs), keep=True)
 
 
+class Careless(RandomSurgeon):
+    """Draws from everybody's generators."""
+
+    def operate(self, env: Any, observation: Any) -> dict[str, Any]:
+        self._rng = np.random.default_rng(int(torch.randint(2**31, ())))
+        return super().operate(env, observation)
+
+
 def echo() -> Any:
     return make_batch_vec_env(ECHO, 4, seed=7, n_symbols=20)
 
@@ -94,7 +103,7 @@ def ppo_and_evolution(**more: Any) -> tuple[BaseAlgorithm, SurgeryCallback]:
     )
 
 
-def dqn_and_random(**more: Any) -> tuple[BaseAlgorithm, SurgeryCallback]:
+def dqn_and_careless(**more: Any) -> tuple[BaseAlgorithm, SurgeryCallback]:
     model = DQN(
         "MlpPolicy",
         make_batch_vec_env(ECHO, 1, seed=7),
@@ -107,7 +116,7 @@ def dqn_and_random(**more: Any) -> tuple[BaseAlgorithm, SurgeryCallback]:
         device="cpu",
     )
     return model, SurgeryCallback(
-        RandomSurgeon(3), phases=Phases(24, 5), interval=3, patient=episodes, keep_rule=Always(), n_edits=2, **more
+        Careless(), phases=Phases(24, 5), interval=3, patient=episodes, keep_rule=Always(), n_edits=2, **more
     )
 
 
@@ -115,7 +124,7 @@ Scenario = Callable[..., tuple[BaseAlgorithm, SurgeryCallback]]
 SCENARIOS: dict[str, Scenario] = {
     "reinforce-sac": reinforce_and_sac,
     "ppo-evolution": ppo_and_evolution,
-    "dqn-random": dqn_and_random,
+    "dqn-careless": dqn_and_careless,
 }
 
 

@@ -74,6 +74,14 @@ class AtTheEnd(BaseCallback):
         return True
 
 
+class Careless(RandomSurgeon):
+    """Draws from everybody's generators."""
+
+    def operate(self, env: Any, observation: Any) -> dict[str, Any]:
+        self._rng = np.random.default_rng(np.random.randint(2**31) + int(torch.randint(2**31, ())))  # noqa: NPY002
+        return super().operate(env, observation)
+
+
 def echo(n_envs: int = 4, **arguments: Any) -> Any:
     return make_batch_vec_env(ECHO, n_envs, seed=7, **{"n_symbols": 20} | arguments)
 
@@ -142,6 +150,13 @@ def test_a_surgery_of_which_nothing_is_kept_leaves_learning_as_it_was_to_the_bit
     assert callback.n_kept == 0
     found = fingerprints["differences"](bits_of(alone), bits_of(beside))
     # Spaces that nobody samples from are seeded by the operating system.
+    assert [place for place in found if "spaces" not in place] == []
+
+
+def test_a_surgeon_that_draws_from_shared_generators_does_not_change_the_luck_of_the_learner() -> None:
+    alone = ppo().learn(64)
+    beside = ppo().learn(64, SurgeryCallback(Careless(), phases=Phases(16, 3), keep_rule=Never()))
+    found = fingerprints["differences"](bits_of(alone), bits_of(beside))
     assert [place for place in found if "spaces" not in place] == []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 PROGRAM = Path(__file__).parent / "surgery_callback_resume_program.py"
-NAMES = ["reinforce-sac", "ppo-evolution", "dqn-random"]
+NAMES = ["reinforce-sac", "ppo-evolution", "dqn-careless"]
 
 
 def ask(command: str, folder: Path) -> Any:
