@@ -53,7 +53,7 @@ def test_a_row_compares_an_arm_with_nobody_seed_by_seed() -> None:
     first, second = learner_rows(SHORT, {NOBODY: nobody, "es": arm})
     assert len(first) == len(second) == len(HEADER)
     assert first[2].startswith("0.8000 [")
-    assert second[3] == "+0.0500 [+0.0500, +0.0500]"
+    assert second[3] == "+0.05000 [+0.05000, +0.05000]"
     assert second[4:6] == ("160 (1 of 3)", "+0 [+0, +0]")
     assert second[6:10] == ("3", "3", "0", "0")
 

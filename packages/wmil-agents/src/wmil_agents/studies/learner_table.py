@@ -85,7 +85,7 @@ def _row(case: LearnerCase, arm: str, runs: Sequence[LearnerRun], nobody: Sequen
         return (*cells, "", timed, *[""] * 6)
     counted = FalseKeeps.of(runs)
     lowest, highest = counted.interval
-    cells += [_difference(before, success, ".4f"), timed]
+    cells += [_difference(before, success, ".5f"), timed]
     cells += [_difference(steps_before, steps, ",.0f") if n_solved else ""]
     cells += [f"{number:,}" for number in (counted.n_operations, counted.n_harmful, counted.n_kept, counted.n_false)]
     return (*cells, f"{counted.rate:.4f} [{lowest:.4f}, {highest:.4f}]")
