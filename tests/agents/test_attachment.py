@@ -197,7 +197,8 @@ def test_a_buffers_state_holds_the_running_mean_and_the_memory(make_env: MakeEnv
     second.rollout_buffer.load_state_dict(first.rollout_buffer.state_dict())
     assert second.rollout_buffer.running_mean.value == first.rollout_buffer.running_mean.value != 0.0
     drawn = [model.policy.minibatch.memory.sample(9) for model in (first, second)]
-    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(*drawn, strict=True))
+    mine, theirs = ((each.observations, each.origin, each.actions, each.next_observations) for each in drawn)
+    assert all(np.array_equal(one, other) for one, other in zip(mine, theirs, strict=True))
 
 
 def test_several_losses_are_logged_with_their_metrics(make_env: MakeEnv) -> None:

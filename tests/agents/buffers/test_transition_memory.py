@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,8 +14,15 @@ def column(*values: int) -> np.ndarray:
 
 
 def pairs(memory: TransitionMemory, n: int = 300) -> set[tuple[int, int, int]]:
-    observations, actions, following = memory.sample(n)
-    return {(int(o[0]), int(a[0]), int(f[0])) for o, a, f in zip(observations, actions, following, strict=True)}
+    return set(triples(memory, n))
+
+
+def triples(memory: TransitionMemory, n: int) -> list[tuple[int, int, int]]:
+    """(observation, action, next observation) of a draw."""
+    drawn = memory.sample(n)
+    assert not isinstance(drawn.observations, dict)
+    columns = (drawn.observations[drawn.origin], drawn.actions, drawn.next_observations)
+    return [(int(o[0]), int(a[0]), int(f[0])) for o, a, f in zip(*columns, strict=True)]
 
 
 def test_pairs_are_drawn_evenly_however_often_they_were_seen() -> None:
@@ -22,9 +30,47 @@ def test_pairs_are_drawn_evenly_however_often_they_were_seen() -> None:
     for _ in range(50):
         memory.add(column(0, 0, 0), column(1, 1, 1), column(7, 7, 7))
     memory.add(column(2), column(3), column(9))
-    observations, _, _ = memory.sample(1000)
+    drawn = triples(memory, 1000)
     assert len(memory) == 2
-    assert abs(int((observations == 2).sum()) - 500) < 4 * np.sqrt(250)
+    assert abs(sum(observation == 2 for observation, _, _ in drawn) - 500) < 4 * np.sqrt(250)
+
+
+def test_pairs_are_drawn_evenly_in_groups_and_a_group_has_one_observation() -> None:
+    memory = TransitionMemory(seed=0, group_size=4)
+    known = [(0, action) for action in range(3)] + [(1, action) for action in range(9)]  # six an observation
+    for observation, action in known:
+        memory.add(column(observation), column(action), column(10 * observation + action))
+    drawn = memory.sample(36_000)
+    assert len(drawn.observations) == 9_000
+    assert drawn.origin.tolist() == [number // 4 for number in range(36_000)]
+    counts = Counter((observation, action) for observation, action, _ in triples(memory, 36_000))
+    assert set(counts) == set(known)
+    assert all(abs(n - 3_000) < 4 * np.sqrt(4 * 3_000) for n in counts.values())  # four of a group come together
+    assert all(following == 10 * o + a for o, a, following in triples(memory, 500))
+
+
+def test_a_group_repeats_no_pair_while_it_has_others() -> None:
+    memory = TransitionMemory(seed=0, group_size=3)
+    for action in range(5):
+        memory.add(column(0), column(action), column(0))
+    drawn = memory.sample(300).actions.reshape(100, 3)
+    assert all(len(set(group)) == 3 for group in drawn.tolist())
+
+
+def test_where_no_observation_comes_twice_every_pair_is_drawn_by_itself() -> None:
+    memory = TransitionMemory(seed=0)
+    for value in range(20):
+        memory.add(column(value), column(0), column(value))
+    drawn = memory.sample(40)
+    assert len(drawn.observations) == 40
+    assert drawn.origin.tolist() == list(range(40))
+
+
+def test_what_is_left_of_a_group_is_cut_off() -> None:
+    memory = TransitionMemory(seed=0)
+    memory.add(column(0, 0, 0, 0), column(0, 1, 2, 3), column(0, 1, 2, 3))
+    drawn = memory.sample(6)
+    assert (len(drawn.observations), len(drawn.actions), drawn.origin.tolist()) == (2, 6, [0, 0, 0, 0, 1, 1])
 
 
 def test_the_newest_outcome_of_a_pair_is_remembered() -> None:
@@ -44,7 +90,8 @@ def test_beyond_its_capacity_the_oldest_pair_is_forgotten() -> None:
 def test_dict_observations_come_back_as_dicts() -> None:
     memory = TransitionMemory(seed=0)
     memory.add({"a": column(1), "b": column(2)}, column(0), {"a": column(3), "b": column(4)})
-    observations, _, following = memory.sample(1)
+    drawn = memory.sample(1)
+    observations, following = drawn.observations, drawn.next_observations
     assert isinstance(observations, dict)
     assert isinstance(following, dict)
     assert {name: rows.tolist() for name, rows in observations.items()} == {"a": [[1]], "b": [[2]]}
@@ -60,10 +107,22 @@ def test_a_restored_memory_draws_and_forgets_as_the_saved_one_would() -> None:
     other.load_state_dict(state)
     for each in (memory, other):
         each.add(column(9), column(9), column(9))
-    for mine, theirs in zip(memory.sample(20), other.sample(20), strict=True):
-        assert np.array_equal(mine, theirs)
+    assert triples(memory, 20) == triples(other, 20)
 
 
-def test_a_capacity_below_one_is_refused() -> None:
+def test_a_restored_memory_draws_the_same_groups_after_pairs_were_forgotten() -> None:
+    memory, other = TransitionMemory(capacity=6, seed=0), TransitionMemory(capacity=6, seed=1)
+    for value in range(9):
+        memory.add(column(value % 2), column(value), column(value))
+    other.load_state_dict(memory.state_dict())
+    for each in (memory, other):
+        each.add(column(1), column(20), column(7))
+    assert triples(memory, 40) == triples(other, 40)
+    assert len(memory.sample(8).observations) < 8
+
+
+def test_a_capacity_or_a_group_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="capacity must be at least 1, not 0"):
         TransitionMemory(0)
+    with pytest.raises(ValueError, match="group_size must be at least 1, not 0"):
+        TransitionMemory(group_size=0)

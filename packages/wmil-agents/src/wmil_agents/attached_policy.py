@@ -14,7 +14,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from torch import Tensor
 
 from wmil_agents.auxiliary_heads import AuxiliaryHeads
-from wmil_agents.auxiliary_loss import Futures, Observations, Transitions, joined
+from wmil_agents.auxiliary_loss import Futures, Observations, Transitions, joined, rows_of
 
 
 @dataclass
@@ -26,6 +26,21 @@ class _Capture:
     """Of the batch, then of what was added."""
     log_probs: Tensor | None = None
     """Of every action, for the batch, where actions are `Discrete`."""
+
+
+@dataclass(frozen=True)
+class _Replayed:
+    """Transitions from the memory, several of which may begin with the same observation."""
+
+    observations: Observations
+    origin: Tensor
+    """Which of these each transition begins with."""
+    transitions: Transitions
+
+    @property
+    def n_observations(self) -> int:
+        """How many there are."""
+        return int(self.origin[-1]) + 1
 
 
 class AttachedPolicy(AuxiliaryHeads):
@@ -77,12 +92,13 @@ class AttachedPolicy(AuxiliaryHeads):
             self._capture = None
         if minibatch.action_scores is not None and log_probs is not None:
             transitions = replace(transitions, action_scores=minibatch.action_scores, log_probs=pick(log_probs))
+        n_begun = 0 if replayed is None else replayed.n_observations
+        sizes = [len(actions), n_begun, *(len(future.rows) for future in drawn.values())]
+        features, begun, *later = torch.split(features, sizes)
+        features = pick(features)
         if replayed is not None:
-            transitions = transitions.followed_by(replayed)
-        sizes = [len(actions) + len(transitions.actions) - n_rows, *(len(future.rows) for future in drawn.values())]
-        features, *later = torch.split(features, sizes) if drawn else (features,)
-        if minibatch.real is not None:
-            features = torch.cat([pick(features[: len(actions)]), features[len(actions) :]])
+            transitions = transitions.followed_by(replayed.transitions)
+            features = torch.cat([features, begun.index_select(0, replayed.origin)])
         futures = {
             name: Futures(future.rows, future.offsets, future.observations, found)
             for (name, future), found in zip(drawn.items(), later, strict=True)
@@ -116,16 +132,22 @@ class AttachedPolicy(AuxiliaryHeads):
             capture.log_probs = distribution.distribution.logits  # normalised by torch; the object may change later
         return distribution
 
-    def _replay(self, n_rows: int, like: Tensor) -> Transitions | None:
+    def _replay(self, n_rows: int, like: Tensor) -> _Replayed | None:
         """So many transitions from the memory, actions in the form of `like`; None if there is nothing to replay."""
         memory = self.minibatch.memory
         if not n_rows or memory is None or not len(memory):
             return None
-        observations, actions, following = memory.sample(n_rows)
-        return Transitions(
-            obs_as_tensor(observations, self.device),
-            torch.as_tensor(actions, device=self.device).to(like.dtype).reshape(n_rows, *like.shape[1:]),
-            obs_as_tensor(following, self.device),
+        drawn = memory.sample(n_rows)
+        observations: Observations = obs_as_tensor(drawn.observations, self.device)
+        origin = torch.as_tensor(drawn.origin, device=self.device)
+        return _Replayed(
+            observations,
+            origin,
+            Transitions(
+                rows_of(observations, origin),
+                torch.as_tensor(drawn.actions, device=self.device).to(like.dtype).reshape(n_rows, *like.shape[1:]),
+                obs_as_tensor(drawn.next_observations, self.device),
+            ),
         )
 
 

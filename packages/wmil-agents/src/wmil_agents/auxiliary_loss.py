@@ -76,6 +76,12 @@ def joined(first: Observations, *others: Observations) -> Observations:
     return torch.cat([first, *(_rows(other) for other in others)])
 
 
+def rows_of(observations: Observations, chosen: Tensor) -> Observations:
+    """Some rows of a batch of observations, by their numbers."""
+    rows: Observations = _map(lambda rows: rows.index_select(0, chosen), observations)
+    return rows
+
+
 def _entry(observations: Observations, name: str) -> Tensor:
     assert isinstance(observations, dict)
     return observations[name]
@@ -102,7 +108,8 @@ class AuxiliaryLoss(ABC):
     scale: float | Callable[[float], float]
     """Weight of the loss, a number or a function of the progress remaining (1 to 0); at 0 nothing is computed."""
     n_replayed: int = 0
-    """Past transitions to learn from beside each minibatch, drawn evenly over the (observation, action) pairs seen."""
+    """Past transitions to learn from beside each minibatch, drawn evenly over the (observation, action) pairs seen, as
+    many as four that begin with the same observation together, so that its features are computed once."""
     log_grad_norm: bool = False
     """Whether to log, as `<name>_grad_norm`, the norm of the weighted loss's gradient; a backward pass more."""
 

@@ -40,7 +40,7 @@ class WorldModelLoss(AuxiliaryLoss):
     """Hidden units of the head, and size of the action's embedding."""
     predictable_only: bool = True
     """Whether to leave out attributes that are not predictable."""
-    n_replayed: int = 16
+    n_replayed: int = 32
     """Past transitions to learn from beside each minibatch, so that a good policy's model keeps knowing bad actions."""
     name: str = "world_model"
     """Names the head and the metrics."""

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Arrays = NDArray[Any] | dict[str, NDArray[Any]]
+
+GROUP_SIZE = 4
+"""Pairs drawn for one observation, at most, so that a network has to run on a quarter of the rows only."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """Transitions drawn from a memory."""
+
+    observations: Arrays
+    """(m, ...) those that were drawn, fewer than transitions where several begin with one."""
+    origin: NDArray[np.intp]
+    """(n,) the row of `observations` that each transition begins with."""
+    actions: NDArray[Any]
+    """(n, ...)."""
+    next_observations: Arrays
+    """(n, ...)."""
 
 
 class TransitionMemory:
@@ -18,18 +37,27 @@ class TransitionMemory:
     each then weighs the same however often it was tried. A pair's newest outcome replaces the one before, so that a
     pair with random outcomes is remembered as often with each as they occur.
 
+    Pairs are drawn in groups with the same observation, so that features of it are computed once for all of them; a
+    group has as many pairs as observations have on average, rounded down, and `group_size` at most. So where no
+    observation comes twice every pair is drawn by itself. In any case every pair is drawn as often as any other.
+
     Args:
         capacity: Pairs to remember; beyond it the pair that came first is forgotten.
         seed: Of the draws; None for a fresh one.
+        group_size: Pairs drawn for one observation, at most.
     """
 
-    def __init__(self, capacity: int = 4096, seed: int | None = None) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity must be at least 1, not {capacity}")
-        self.capacity = capacity
+    def __init__(self, capacity: int = 4096, seed: int | None = None, group_size: int = GROUP_SIZE) -> None:
+        for name, number in (("capacity", capacity), ("group_size", group_size)):
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, not {number}")
+        self.capacity, self.group_size = capacity, group_size
         self._rng = np.random.default_rng(seed)
         self._row_of: dict[bytes, int] = {}
         self._key_at: list[bytes] = []
+        self._rows_of: dict[bytes, list[int]] = {}
+        """The rows of each observation, in ascending order."""
+        self._n_action_bytes = 0
         self._next_row = 0
         self._columns: dict[str, NDArray[Any]] = {}
 
@@ -45,15 +73,23 @@ class TransitionMemory:
             self._columns = {
                 name: np.zeros((self.capacity, *rows.shape[1:]), dtype=rows.dtype) for name, rows in batch.items()
             }
+            self._n_action_bytes = self._columns["actions"][0].nbytes
         rows = [self._row(key) for key in keys]
         for name, column in self._columns.items():
             column[rows] = batch[name]
 
-    def sample(self, n: int) -> tuple[Arrays, NDArray[Any], Arrays]:
-        """Observations, actions and next observations of `n` pairs drawn with replacement."""
-        rows = self._rng.integers(len(self), size=n)
-        drawn = {name: column[rows] for name, column in self._columns.items()}
-        return _nested("observations", drawn), drawn["actions"], _nested("next_observations", drawn)
+    def sample(self, n: int) -> Remembered:
+        """`n` transitions, each of a pair that was drawn from all, in groups with the same observation."""
+        size = min(self.group_size, len(self) // len(self._rows_of))
+        first = self._rng.integers(len(self), size=-(-n // size))
+        origin = np.arange(n) // size
+        rows = first if size == 1 else np.array([self._group(row, size) for row in first.tolist()]).ravel()[:n]
+        return Remembered(
+            _nested("observations", {name: column[first] for name, column in self._columns.items()}),
+            origin,
+            self._columns["actions"][rows],
+            _nested("next_observations", {name: column[rows] for name, column in self._columns.items()}),
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Everything remembered, as arrays, and the generator's state, as plain data."""
@@ -73,6 +109,10 @@ class TransitionMemory:
         known = [column[:n_rows] for name, column in self._columns.items() if not name.startswith("next_")]
         self._key_at = _keys(known) if known else []
         self._row_of = {key: row for row, key in enumerate(self._key_at)}
+        self._n_action_bytes = columns["actions"].itemsize * columns["actions"][:1].size if columns else 0
+        self._rows_of = {}
+        for row, key in enumerate(self._key_at):
+            self._rows_of.setdefault(self._observation(key), []).append(row)
         self._next_row = int(state["next_row"])
         self._rng.bit_generator.state = state["generator"]
 
@@ -85,11 +125,31 @@ class TransitionMemory:
         if len(self) < self.capacity:
             self._key_at.append(key)
         else:
-            del self._row_of[self._key_at[row]]
+            self._forget(row)
             self._key_at[row] = key
         self._row_of[key] = row
+        insort(self._rows_of.setdefault(self._observation(key), []), row)
         self._next_row = (row + 1) % self.capacity
         return row
+
+    def _forget(self, row: int) -> None:
+        """Takes the pair of a row out of both indices."""
+        key = self._key_at[row]
+        del self._row_of[key]
+        beside = self._rows_of[self._observation(key)]
+        beside.remove(row)
+        if not beside:
+            del self._rows_of[self._observation(key)]
+
+    def _group(self, row: int, size: int) -> list[int]:
+        """So many rows with the observation of this one: it and those that follow, the first after the last."""
+        beside = self._rows_of[self._observation(self._key_at[row])]
+        place = beside.index(row)
+        return [beside[(place + number) % len(beside)] for number in range(size)]
+
+    def _observation(self, key: bytes) -> bytes:
+        """The part of a pair's key that is its observation's."""
+        return key[self._n_action_bytes :]
 
 
 def _keys(columns: list[NDArray[Any]]) -> list[bytes]:

@@ -77,7 +77,7 @@ class WorldModelSettings(Section):
     """Weight of its loss; at 0 its head exists but is not trained."""
     hidden_width: Positive = 64
     """Hidden units of its head."""
-    n_replayed: Annotated[int, Field(ge=0)] = 16
+    n_replayed: Annotated[int, Field(ge=0)] = 32
     """Past transitions that it learns from beside each minibatch."""
     predictable_only: bool = True
     """Whether attributes that state and action do not determine are left out."""
