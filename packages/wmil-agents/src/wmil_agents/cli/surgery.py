@@ -100,7 +100,7 @@ def _show(screen: Console, result: RepairResult) -> None:
 
 def _counted(plan: Plan) -> str:
     """How many there are, and how many are there already."""
-    counted = f"{len(plan.arms)} arms x {plan.n_seeds} {"seed" if plan.n_seeds == 1 else "seeds"} = {_n_all(plan)}"
+    counted = f"{len(plan.arms)} arms x {plan.n_seeds} {'seed' if plan.n_seeds == 1 else 'seeds'} = {_n_all(plan)}"
     n_done = _n_done(plan)
     return f"{counted}, {n_done} of them done already and used as they are" if n_done else counted
 
