@@ -1,4 +1,4 @@
-"""What surgery on a live model costs: bytes saved, time of an edit, and of many candidates scored together."""
+"""What surgery on a live model costs: bytes saved, and the time of an edit, of many candidates, and of an episode."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3 import PPO
 from torch import Tensor
@@ -18,6 +19,7 @@ from benchmarks.program import run_program
 from benchmarks.speed.environments import time_figure
 from wmil_agents.networks.transformer import Transformer
 from wmil_agents.policies.transformer_policy import TransformerPolicy
+from wmil_agents.surgeons import SurgeryEnv, make_patient
 from wmil_agents.surgery import Edit, Gains, Scale, SurgicalTheater, Temperature, score_edits
 from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
 
@@ -39,7 +41,12 @@ def measure(short: bool) -> list[Figure]:
     """All figures of this program."""
     torch.set_num_threads(1)
     n_turns = 5 if short else 21
-    return [*shares(policy_of(16)), *uses(n_turns), *candidates(policy_of(N_SYMBOLS), n_turns)]
+    return [
+        *shares(policy_of(16)),
+        *uses(n_turns),
+        *candidates(policy_of(N_SYMBOLS), n_turns),
+        *episodes(n_turns),
+    ]
 
 
 def policy_of(n_symbols: int) -> PPO:
@@ -115,6 +122,40 @@ def candidates(model: PPO, n_turns: int) -> list[Figure]:
             *(milliseconds(f"{label}: {way}", timing) for way, timing in timings.items()),
         ]
     return figures
+
+
+def episodes(n_turns: int) -> list[Figure]:
+    """Edits of `WMIL/Surgery-v0`, beside plain forwards over the search items."""
+    patient = make_patient()
+    training = SurgeryEnv(patient, measure_held_out=False)
+    full = SurgeryEnv(patient)
+    still = np.zeros(training.action_space.shape, np.float32)
+
+    def episode_in(env: SurgeryEnv) -> Callable[[], None]:
+        def episode() -> None:
+            env.reset()
+            for _ in range(env.n_edits):
+                env.step(still)
+
+        return episode
+
+    def plain() -> None:
+        for _ in range(training.n_edits):
+            patient.search(patient.model)
+
+    calls = {"plain": plain, "training": episode_in(training), "full": episode_in(full)}
+    timings = microseconds_per_call(calls, n_turns)
+    label = f"WMIL/Surgery-v0, an episode of {training.n_edits} edits with its reset"
+    return [
+        Figure(
+            f"{label}, {name}: times as long as {training.n_edits} plain forwards",
+            median_ratio(timings[key], timings["plain"]),
+            "x",
+            None,
+            repeats=n_turns,
+        )
+        for key, name in (("full", "held-out scores included"), ("training", "without held-out scores"))
+    ]
 
 
 def score(policy: Any, obs: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ class SurgeryEnv(gym.Env[View, Action]):
         reward_scale: what a score of 1 is worth.
         keep_rule: a `KeepRule`, or the level of one; None to decide nothing.
         measure_held_out: whether the info of an episode's end tells the held-out scores. Without them training takes
-            four fifths of the time; the attribute of that name may be set between episodes.
+            less time; the attribute of that name may be set between episodes.
         render_mode: `"ansi"` or None.
         seed: of the default patient.
 
