@@ -30,8 +30,9 @@ class WorldModelLoss(AuxiliaryLoss):
     A policy that has learnt PatternEcho shows the model only right answers. Without replay the model then forgets the
     wrong ones: over all (symbol, action) pairs, its skill at `feedback` is -7 after 4,000 steps, against .92 with it.
 
-    The default scale is the largest that costs the policy no steps (`benchmarks/learning/world_model_scale.py`: median
-    steps to 95 % of 184 at 0, 188 at .2, 212 at .5 and 240 at 1).
+    The default scale is the largest that cost the policy no steps while 16 transitions were replayed, each by itself
+    (`benchmarks/learning/world_model_scale.py`: median steps to 95 % of 184 at 0, 188 at .2, 212 at .5 and 240 at 1).
+    With 32, in groups, it costs one update of eight environments (`benchmarks/results/latest`).
     """
 
     scale: float | Callable[[float], float] = 0.2
