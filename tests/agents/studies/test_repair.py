@@ -246,6 +246,7 @@ def test_shares_differences_and_the_two_means_by_hand() -> None:
     assert float(none.regained) == 0.0
     (difference,) = found.differences
     assert float(difference.value) == 0.625
+    assert difference.paid_after is None  # nothing is spared against no evaluations
     assert difference.value.interval[0] >= 0.5
     skewed = Cases([1.0, 1.0], [0.9, 0.1], [1.0, 0.1], [True, False], [4, 4], 0, 0.0, 0.0)
     one = ArmResult(arm_named("sac"), (0,), (skewed,))
@@ -262,6 +263,8 @@ def test_break_even_is_where_searches_have_cost_as_much_as_the_training() -> Non
         found = result(sac=([[after, after]] * 2, 4, 3_600), **searches)
         return found.break_even(found.arms[0])
 
+    found = result(sac=([[0.6, 0.6]] * 2, 4, 3_600), **searches)
+    assert [difference.paid_after for difference in found.differences] == [None, 100.0, pytest.approx(3_600 / 396)]
     assert (even(0.75).evaluations, even(0.75).repairs) == pytest.approx((40.0, 100.0))
     assert even(0.85).evaluations == pytest.approx(40 * 10**0.5)  # half way on a log axis
     assert not even(0.85).is_bound

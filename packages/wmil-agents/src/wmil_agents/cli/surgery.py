@@ -90,7 +90,7 @@ def _show(screen: Console, result: RepairResult) -> None:
     screen.print(costs)
     if len(result.arms) > 1:
         first = result.arms[0].arm.name
-        differences = table(f"{escape(first)} minus", "arm", "mean", "of all lost")
+        differences = table(f"{escape(first)} minus", "arm", "mean", "of all lost", "paid after")
         for row in difference_rows(result):
             differences.add_row(*(escape(cell.replace("**", "")) for cell in row))
         screen.print(differences)

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wmil_agents.evaluation.intervals import Interval
-from wmil_agents.plots.style import ARMS, BLUE, FAINT, INK, ORANGE, STYLE
+from wmil_agents.plots.style import BLUE, FAINT, INK, ORANGE, STYLE
 
 NAME = "repair"
 _FEWEST = 1.0
 """Evaluations at which an arm is drawn that needs none, since the axis is a logarithm."""
+_LEFT_BELOW = 10.0
+"""Where names stand at the left of their points, since the curve is at the right."""
+_ROOM = 4.0
+"""For names at the right end, as a factor."""
 _LOWEST, _HIGHEST = -0.5, 1.06
 
 
@@ -29,7 +33,9 @@ class Point:
     """Whether it is a search, of which a curve is drawn over the numbers of evaluations."""
 
 
-def draw_repair(points: Sequence[Point], folder: Path, title: str = "Share of the lost score regained") -> list[Path]:
+def draw_repair(
+    points: Sequence[Point], folder: Path, title: str = "Share of the lost score regained, with 95 % intervals"
+) -> list[Path]:
     """Draw repair.svg and repair.png; the first point is the one that the others are compared with.
 
     Returns:
@@ -62,49 +68,44 @@ def draw_repair(points: Sequence[Point], folder: Path, title: str = "Share of th
             xs = [point.evaluations for point in curve]
             lows, highs = zip(*(point.interval for point in curve), strict=True)
             ax.fill_between(xs, lows, highs, color=BLUE, alpha=0.16, linewidth=0)
-            ax.plot(xs, [point.share for point in curve], "o-", color=BLUE, linewidth=2.2, label="evolution strategy")
+            ax.plot(xs, [point.share for point in curve], "o-", color=BLUE, linewidth=2.2)
+            ax.annotate(
+                "evolution strategy",
+                (xs[-1], curve[-1].share),
+                xytext=(8, 0),
+                textcoords="offset points",
+                va="center",
+                color=BLUE,
+                fontsize=9.5,
+            )
         others = [point for point in points if not point.is_on_curve]
-        colours = [ORANGE, *(colour for colour in ARMS if colour not in (BLUE, ORANGE))]
-        markers = "DsvP^X<>*h"
-        beside = _beside(others)
         for place, point in enumerate(others):
+            colour = ORANGE if place == 0 else INK
             low, high = point.interval
-            ax.errorbar(
-                [max(point.evaluations, _FEWEST) * beside[place]],
-                [point.share],
-                [[max(point.share - low, 0.0)], [max(high - point.share, 0.0)]],
-                fmt=markers[place % len(markers)],
-                color=colours[place % len(colours)],
-                markersize=7,
-                elinewidth=1.6,
-                label=point.name,
+            x = max(point.evaluations, _FEWEST)
+            ax.plot([x, x], [low, high], color=colour, linewidth=1.6)
+            ax.plot([x], [point.share], "D" if place == 0 else "s", color=colour, markersize=7 if place == 0 else 5)
+            is_at_right = not _FEWEST < x < _LEFT_BELOW
+            ax.annotate(
+                point.name,
+                (x, point.share),
+                xytext=(8 if is_at_right else -8, 0),
+                textcoords="offset points",
+                ha="left" if is_at_right else "right",
+                va="center",
+                color=colour,
+                fontsize=9.5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
             )
         ax.set_xscale("log")
+        ax.set_xlim(0.8, _ROOM * max(_LEFT_BELOW, *(point.evaluations for point in points)))
         ax.xaxis.set_major_formatter(lambda number, _: f"{number:,.0f}")
         lowest = min(point.interval[0] for point in points)
         ax.set_ylim(min(-0.06, max(_LOWEST, lowest - 0.04)), _HIGHEST)
         ax.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
         ax.set_title(title)
         ax.set_xlabel("evaluations for one repair (those that need none are at 1)")
-        figure.legend(
-            loc="outside right center",
-            frameon=False,
-            labelcolor=INK,
-            fontsize=9.5,
-            title="with 95 % intervals",
-            title_fontsize=9.5,
-            alignment="left",
-        )
         files = [folder / f"{NAME}.{ending}" for ending in ("svg", "png")]
         figure.savefig(files[0], metadata={"Date": None})
         figure.savefig(files[1], dpi=160)
     return files
-
-
-def _beside(points: Sequence[Point]) -> list[float]:
-    """Factors that set points with about as many evaluations side by side, so that none hides another."""
-    factors: list[float] = []
-    for place, point in enumerate(points):
-        n_before = sum(0.7 < (other.evaluations + 1e-9) / (point.evaluations + 1e-9) < 1.4 for other in points[:place])
-        factors.append(1.0 + 0.12 * ((n_before + 1) // 2) * (1 if n_before % 2 else -1))
-    return factors

@@ -21,7 +21,7 @@ from wmil_envs.oracle import Estimated, plain_quantity
 MARKDOWN, TABLE, DOCUMENT = "summary.md", "results.csv", "summary.json"
 
 ARM_HEADINGS = ("regained, mean", "of all lost", "kept", "if kept", "evaluations", "CPU ms", "training", "CPU s")
-DIFFERENCE_HEADINGS = ("difference in share", "of all lost")
+DIFFERENCE_HEADINGS = ("difference in share", "of all lost", "training paid after")
 _COLUMNS = ("arm", "seed", "damage", "healthy", "before", "after", "regained", "kept", "evaluations")
 
 
@@ -69,10 +69,13 @@ def arm_rows(result: RepairResult) -> Iterator[tuple[str, ...]]:
         )
 
 
-def difference_rows(result: RepairResult) -> Iterator[tuple[str, str, str]]:
-    """For each other arm its name, and by how much the first one regains more."""
+def difference_rows(result: RepairResult) -> Iterator[tuple[str, str, str, str]]:
+    """For each other arm its name, by how much the first one regains more, and after how many repairs that was free."""
+    trained = result.arms[0].train_evaluations > 0
     for difference in result.differences:
-        yield difference.arm.name, signed_text(difference.value), signed_text(difference.of_all)
+        repairs = "never" if difference.paid_after is None else f"{difference.paid_after:,.0f} repairs"
+        paid = repairs if trained else ""
+        yield difference.arm.name, signed_text(difference.value), signed_text(difference.of_all), paid
 
 
 def share_text(share: Estimated) -> str:
@@ -166,6 +169,7 @@ def _document(result: RepairResult, command: Sequence[str]) -> dict[str, Any]:
                 "minus": difference.arm.name,
                 "share": plain_quantity(difference.value),
                 "share_of_all_lost": plain_quantity(difference.of_all),
+                "training_paid_after": difference.paid_after,
             }
             for difference in result.differences
         ],

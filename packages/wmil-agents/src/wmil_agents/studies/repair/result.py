@@ -98,6 +98,9 @@ class Difference:
     value: Estimated
     of_all: Estimated
     """The same for shares of all that was lost."""
+    paid_after: float | None
+    """Repairs after which the first arm's training has cost less than the other arm's further evaluations; None if the
+    other one needs no more of them."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,12 @@ class RepairResult:
         """The first arm against each other one."""
         first, *others = self.arms
         return tuple(
-            Difference(other.arm, _mean(first.shares - other.shares), _ratio_difference(first, other))
+            Difference(
+                other.arm,
+                _mean(first.shares - other.shares),
+                _ratio_difference(first, other),
+                _paid_after(first, other.evaluations),
+            )
             for other in others
         )
 
@@ -143,8 +151,14 @@ class RepairResult:
         else:
             place, is_bound = reaching[0], False
             needed = curve[place][0] if place == 0 else _between(curve[place - 1], curve[place], share)
-        spared = needed - learner.evaluations
-        return None if spared <= 0.0 else BreakEven(needed, is_bound, learner.train_evaluations / spared)
+        repairs = _paid_after(learner, needed)
+        return None if repairs is None else BreakEven(needed, is_bound, repairs)
+
+
+def _paid_after(learner: ArmResult, evaluations: float) -> float | None:
+    """Repairs until training has cost less than so many evaluations for each of them; None if it never has."""
+    spared = evaluations - learner.evaluations
+    return learner.train_evaluations / spared if spared > 0.0 and learner.train_evaluations else None
 
 
 def _between(low: tuple[float, float], high: tuple[float, float], share: float) -> float:
