@@ -16,6 +16,8 @@ _LEFT_BELOW = 10.0
 """Where names stand at the left of their points, since the curve is at the right."""
 _ROOM = 4.0
 """For names at the right end, as a factor."""
+_BESIDE = 1.07
+"""A factor that sets a point beside another one that it would hide."""
 _LOWEST, _HIGHEST = -0.5, 1.06
 
 
@@ -82,10 +84,11 @@ def draw_repair(
         for place, point in enumerate(others):
             colour = ORANGE if place == 0 else INK
             low, high = point.interval
-            x = max(point.evaluations, _FEWEST)
+            n_there = sum(_hide_each_other(point, other) for other in others[:place])
+            x = max(point.evaluations, _FEWEST) * _BESIDE**n_there
             ax.plot([x, x], [low, high], color=colour, linewidth=1.6)
             ax.plot([x], [point.share], "D" if place == 0 else "s", color=colour, markersize=7 if place == 0 else 5)
-            is_at_right = not _FEWEST < x < _LEFT_BELOW
+            is_at_right = n_there > 0 or not _FEWEST < x < _LEFT_BELOW
             ax.annotate(
                 point.name,
                 (x, point.share),
@@ -109,3 +112,10 @@ def draw_repair(
         figure.savefig(files[0], metadata={"Date": None})
         figure.savefig(files[1], dpi=160)
     return files
+
+
+def _hide_each_other(first: Point, second: Point) -> bool:
+    """Whether the intervals of two arms would be drawn on top of each other."""
+    if first.evaluations != second.evaluations:
+        return False
+    return first.interval[0] <= second.interval[1] and second.interval[0] <= first.interval[1]
