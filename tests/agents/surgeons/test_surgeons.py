@@ -20,7 +20,6 @@ from wmil_agents.surgeons import (
     ShuffledReadings,
     SurgeryEnv,
 )
-from wmil_agents.surgeons.baseline import Baseline
 from wmil_agents.surgeons.gradient_surgeon import slopes_of_weights, weight_gradients
 from wmil_agents.surgeons.score import mean_score
 from wmil_agents.surgery import Gains, Scale
