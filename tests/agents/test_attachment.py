@@ -15,14 +15,16 @@ import torch
 from gymnasium import spaces
 from sb3_contrib import ARS
 from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
 from torch import nn
 from torch.nn import functional as F
 
 from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
+from wmil_agents.auxiliary_losses.teacher import TeacherLoss
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.extractors.transformer import TransformerExtractor
 from wmil_agents.policies.transformer_policy import TransformerPolicy
@@ -396,3 +398,58 @@ def test_continuous_actions_and_dict_observations_are_recorded() -> None:
         assert isinstance(transitions.next_observations, dict)
         moved = transitions.next_observations["cell"] - transitions.observations["cell"]
         assert (moved == 1).all()
+
+
+def test_the_model_keeps_its_environment(make_env: MakeEnv) -> None:
+    model = ppo(make_env())
+    env = model.env
+    attach(model, [WorldModelLoss()]).learn(48)
+    assert model.env is env
+    assert model.get_env() is env
+
+
+@MAKERS
+def test_an_evaluating_callback_finds_the_wrappers_that_it_compares(
+    make_model: MakeModel,
+) -> None:
+    def normalised(**kwargs: Any) -> VecNormalize:
+        return VecNormalize(
+            VecMonitor(DummyVecEnv([lambda: gym.make("CartPole-v1", max_episode_steps=6)] * 8)), **kwargs
+        )
+
+    env, other = normalised(), normalised(training=False)
+    model = attach(make_model(env), [WorldModelLoss(n_replayed=0)])
+    model.learn(64, callback=EvalCallback(other, n_eval_episodes=1, eval_freq=4, verbose=0))
+    assert np.any(other.obs_rms.mean)  # type: ignore[union-attr]  # it has the statistics of training now
+
+
+def test_two_models_can_share_an_environment(make_env: MakeEnv) -> None:
+    env = make_env(horizon=3, reveals_all_actions=True)
+    taught = attach(ppo(env), [TeacherLoss()])
+    other = attach(ppo(env), [WorldModelLoss()]).learn(48)
+    taught.learn(48)
+    assert "train/teacher_loss" in taught.logger.name_to_value
+    assert "train/teacher_loss" not in other.logger.name_to_value
+
+
+def test_at_scale_zero_the_parent_is_asked_nothing_and_nothing_is_remembered(
+    make_env: MakeEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+    plain = BatchVecEnv.action_scores
+    monkeypatch.setattr(BatchVecEnv, "action_scores", lambda self: asked.append(None) or plain(self))
+    for scale, n_asked, remembers in ((0.0, 0, False), (1.0, 6, True)):
+        env = make_env(horizon=3, reveals_all_actions=True)
+        model = attach(ppo(env), [TeacherLoss(scale=scale), WorldModelLoss(scale=scale)]).learn(48)
+        assert len(asked) == n_asked
+        assert (model.policy.minibatch.memory is not None) is remembers
+
+
+def test_a_stock_policys_own_initialisation_leaves_our_extractor_alone(make_env: MakeEnv) -> None:
+    def weights(policy: Any, **kwargs: Any) -> torch.Tensor:
+        policy_kwargs = {"features_extractor_class": TransformerExtractor, "net_arch": [], **kwargs}
+        model = PPO(policy, make_env(), n_steps=6, batch_size=24, seed=0, device="cpu", policy_kwargs=policy_kwargs)
+        return model.policy.features_extractor.transformer.blocks[0].attention.out.weight  # type: ignore[union-attr]
+
+    assert torch.equal(weights("MlpPolicy"), weights("MlpPolicy", ortho_init=False))
+    assert torch.equal(weights("MlpPolicy"), weights(TransformerPolicy))

@@ -157,11 +157,6 @@ def test_observations_with_nothing_to_predict_and_unknown_actions_are_refused() 
         head(actions=spaces.Tuple([spaces.Discrete(2)]))
 
 
-def test_a_negative_scale_is_refused() -> None:
-    with pytest.raises(ValueError, match="must not be negative"):
-        WorldModelLoss(scale=-0.1).scale_at(1.0)
-
-
 def test_numbers_of_a_history_are_learnt_beside_the_policy() -> None:
     env = HistoryVecEnv(make_batch_vec_env("CartPole-v1", 4, seed=0), 4)
     extractor = {"features_extractor_class": HistoryExtractor, "features_extractor_kwargs": {"width": 16}}

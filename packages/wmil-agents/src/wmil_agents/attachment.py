@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
@@ -16,7 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.attached_policy import AttachedPolicy
 from wmil_agents.auxiliary_heads import AuxiliaryHeads, add_heads
-from wmil_agents.auxiliary_loss import AuxiliaryLoss
+from wmil_agents.auxiliary_loss import AuxiliaryLoss, check_losses
 from wmil_agents.buffers.next_observation_buffer import NextObservations
 from wmil_agents.buffers.transition_memory import TransitionMemory
 from wmil_agents.mixin import mixed
@@ -34,7 +35,8 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
 
     `model = attach(PPO(TransformerPolicy, env), [WorldModelLoss()])`; then `learn`, `save` and `set_env` as ever. The
     gradient is that of the joint loss, and the algorithm clips it as a whole; each loss is logged as
-    `train/<name>_loss`. At scale 0 nothing is computed, and training is that of the plain model, bit for bit.
+    `train/<name>_loss`. The environment stays the one that the model has. At scale 0 nothing is computed, nothing is
+    replayed, the parent is asked nothing, and training is that of the plain model, bit for bit.
 
     Of an actor-critic policy the actor's features learn (and the critic's where they are shared), of DQN those of the
     action values, of SAC, TD3 and DDPG the critic's.
@@ -47,30 +49,24 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
         losses: What to learn besides; None for those the model was saved with.
 
     Raises:
-        ValueError: Where the losses would not reach the policy, or are not what the model already has.
-        TypeError: For an algorithm that this does not work with.
+        ValueError: Where the losses would not reach the policy, have settings that make no sense, or are not what the
+            model already has. The model is as it was then.
+        TypeError: For an algorithm that this does not work with, or something else than a sequence of losses.
     """
     if not isinstance(model, (*ON_POLICY, *OFF_POLICY, *_contributed())):
         raise TypeError(
             "auxiliary losses attach to PPO, A2C, REINFORCE, RecurrentPPO, MaskablePPO, DQN, SAC, TD3, DDPG and their "
             f"subclasses, not to {type(model).__name__}"
         )
-    attached = model.policy.auxiliary_losses if isinstance(model.policy, AuxiliaryHeads) else ()
-    if losses is None:
-        if not attached:
-            raise ValueError("this model has no auxiliary losses yet: say which, attach(model, [WorldModelLoss()])")
-    elif attached and attached != getattr(model, "own_losses", ()):  # REINFORCE has some as a part of itself
-        raise ValueError("this model has auxiliary losses already: name all of them in one attach(model, losses)")
-    elif not losses:
-        raise ValueError("attach(model, losses) needs at least one auxiliary loss")
-    else:
-        losses = (*attached, *losses)
+    wanted = _wanted(model, losses)
+    is_new = losses is not None
     if isinstance(model, OffPolicyAlgorithm):
-        return attach_off_policy(model, losses)
+        return attach_off_policy(model, wanted, is_new)
     assert isinstance(model, OnPolicyAlgorithm)
-    if losses is not None:
-        _check_world(model, losses, model.env)
-        add_heads(model, AttachedPolicy, losses)
+    check_losses(wanted)
+    _check_world(model, wanted, model.env)
+    if is_new:
+        add_heads(model, AttachedPolicy, wanted)
     policy = model.policy
     assert isinstance(policy, AttachedPolicy)
     _keep_next_observations(model)
@@ -78,13 +74,29 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
     assert isinstance(buffer, NextObservations)
     policy.is_connected = True
     buffer.minibatch = policy.minibatch
-    if any(loss.n_replayed for loss in policy.auxiliary_losses) and policy.minibatch.memory is None:
+    if any(loss.n_replayed for loss in policy.possible_losses) and policy.minibatch.memory is None:
         policy.minibatch.memory = TransitionMemory(seed=model.seed)
     policy.minibatch.rng = np.random.default_rng(None if model.seed is None else [model.seed, 1])
     plain_class: Any = type(model)
     model.__class__ = mixed(AttachedAlgorithm, plain_class, "Attached")
-    _record(model)
+    _accept_unjudged(model)
     return model
+
+
+def _wanted(model: BaseAlgorithm, losses: Sequence[AuxiliaryLoss] | None) -> tuple[AuxiliaryLoss, ...]:
+    """All losses that the model is to have, those that it has included."""
+    attached = model.policy.auxiliary_losses if isinstance(model.policy, AuxiliaryHeads) else ()
+    if losses is None:
+        if not attached:
+            raise ValueError("this model has no auxiliary losses yet: say which, attach(model, [WorldModelLoss()])")
+        return attached
+    if not isinstance(losses, list | tuple):
+        raise TypeError(f"attach takes a list of losses, attach(model, [WorldModelLoss()]), not {losses!r}")
+    if attached and attached != getattr(model, "own_losses", ()):  # REINFORCE has some as a part of itself
+        raise ValueError("this model has auxiliary losses already: name all of them in one attach(model, losses)")
+    if not losses:
+        raise ValueError("attach(model, losses) needs at least one auxiliary loss")
+    return (*attached, *losses)
 
 
 def _contributed() -> tuple[type[BaseAlgorithm], ...]:
@@ -97,11 +109,25 @@ class AttachedAlgorithm(OnPolicyAlgorithm):
     """Mixin for an on-policy algorithm: records next observations in any environment it is given, logs the losses."""
 
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
-        """As ever; what is recorded then comes from the new environment."""
+        """As ever, if the losses can learn from the new environment."""
         assert isinstance(self.policy, AttachedPolicy)
         _check_world(self, self.policy.auxiliary_losses, self._wrap_env(env))
         super().set_env(env, force_reset)
-        _record(self)
+        _accept_unjudged(self)
+
+    def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, *args: Any, **kw: Any) -> bool:
+        """As ever, from a recorder around the environment, which the buffer reads.
+
+        It is put there only now because the algorithm's own environment has to stay what it is: callbacks compare it,
+        wrapper by wrapper, with the one they evaluate in.
+        """
+        assert isinstance(self.policy, AttachedPolicy)
+        assert isinstance(rollout_buffer, NextObservations)
+        recorder = rollout_buffer.recorder
+        if recorder is None or recorder.venv is not env:
+            recorder = rollout_buffer.recorder = NextObservationRecorder(env)
+        recorder.asks_action_scores = any(loss.asks_action_scores for loss in self.policy.possible_losses)
+        return super().collect_rollouts(recorder, callback, rollout_buffer, *args, **kw)
 
     def train(self) -> None:
         """As ever, if there is a step that somebody judged; then logs the auxiliary losses."""
@@ -147,15 +173,9 @@ def _check_world(model: OnPolicyAlgorithm, losses: Sequence[AuxiliaryLoss], env:
             )
 
 
-def _record(model: OnPolicyAlgorithm) -> None:
-    """Puts a recorder around the model's environment, and lets the buffer read it."""
-    buffer = model.rollout_buffer
-    assert isinstance(buffer, NextObservations)
-    if model.env is not None:
-        if not isinstance(model.env, NextObservationRecorder):
-            model.env = NextObservationRecorder(model.env)
-        assert isinstance(model.policy, AttachedPolicy)
-        model.env.asks_action_scores = any(loss.asks_action_scores for loss in model.policy.auxiliary_losses)
-        buffer.recorder = model.env
-        if not hasattr(buffer, "hidden_states_pi"):  # sequences cannot do without a step
-            accept_unjudged(model.env)
+def _accept_unjudged(model: OnPolicyAlgorithm) -> None:
+    """Tells the environment that steps without a verdict are left out, which sequences could not do without."""
+    contrib: Any = sys.modules.get("sb3_contrib")
+    is_recurrent = contrib is not None and isinstance(model, contrib.RecurrentPPO)
+    if model.env is not None and not is_recurrent:
+        accept_unjudged(model.env)

@@ -57,7 +57,11 @@ class AuxiliaryHeads(BasePolicy):
     def add_losses(self, losses: Sequence[AuxiliaryLoss]) -> None:
         """Builds the heads, without touching the random generator that training draws from, and optimises them too."""
         extractor = self.learning_extractor
-        _check(losses, extractor)
+        if not any(parameter.requires_grad for parameter in extractor.parameters()):
+            raise ValueError(
+                f"{type(extractor).__name__} has nothing to learn, so no auxiliary loss would reach the policy: use "
+                "TransformerPolicy, or a features extractor with parameters"
+            )
         with torch.random.fork_rng(devices=[]):
             spaces_and_size = self.observation_space, self.action_space, extractor.features_dim
             heads = nn.ModuleDict({loss.name: loss.build(*spaces_and_size) for loss in losses}).to(self.device)
@@ -83,8 +87,13 @@ class AuxiliaryHeads(BasePolicy):
 
     @property
     def active_losses(self) -> list[AuxiliaryLoss]:
-        """The losses whose scale is not 0."""
+        """The losses whose scale is not 0 in this update."""
         return [loss for loss in self.auxiliary_losses if self._scales[loss.name] != 0.0]
+
+    @property
+    def possible_losses(self) -> list[AuxiliaryLoss]:
+        """The losses whose scale may be other than 0 in some update."""
+        return [loss for loss in self.auxiliary_losses if not loss.is_off]
 
     def require_connection(self) -> None:
         """Raises a `RuntimeError` where losses should be computed and nobody feeds them."""
@@ -98,11 +107,15 @@ class AuxiliaryHeads(BasePolicy):
         if loss.target_momentum is not None:
             transitions = replace(transitions, next_features=self._next_features(loss, transitions.next_observations))
         amount, metrics = loss.loss(self.auxiliary_heads[loss.name], features, transitions)
+        if amount.numel() != 1:
+            raise ValueError(
+                f"the {loss.name} loss must be a scalar, not of shape {tuple(amount.shape)}: take its mean"
+            )
         weighted = self._scales[loss.name] * amount
         if loss.log_grad_norm:
             metrics = metrics | {"grad_norm": self._grad_norm(weighted)}
         for name, number in {"loss": amount, **metrics}.items():
-            self._metrics.setdefault(f"{loss.name}_{name}", []).append(number.detach())
+            self._metrics.setdefault(f"{loss.name}_{name}", []).append(torch.as_tensor(number).detach())
         return carry_loss(values, weighted)
 
     @torch.no_grad()
@@ -146,22 +159,8 @@ def add_heads(model: BaseAlgorithm, heads: type, losses: Sequence[AuxiliaryLoss]
     policy.__class__ = mixed(heads, plain_class, "Attached")
     try:
         policy.add_losses(losses)
-    except ValueError:
+    except BaseException:
         policy.__class__ = plain_class
         raise
     model.policy_class = type(policy)
     model.policy_kwargs = {**model.policy_kwargs, "auxiliary_losses": tuple(losses)}
-
-
-def _check(losses: Sequence[AuxiliaryLoss], extractor: BaseFeaturesExtractor) -> None:
-    names = [loss.name for loss in losses]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two auxiliary losses are named {name!r}: give each its own name")
-        if not name.isidentifier() or hasattr(nn.ModuleDict, name):
-            raise ValueError(f"{name!r} cannot name an auxiliary loss: use a word like 'world_model'")
-    if not any(parameter.requires_grad for parameter in extractor.parameters()):
-        raise ValueError(
-            f"{type(extractor).__name__} has nothing to learn, so no auxiliary loss would reach the "
-            "policy: use TransformerPolicy, or a features extractor with parameters"
-        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import torch
@@ -13,10 +15,13 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
 from wmil_agents.buffers.next_observation_buffer import FutureDraw
+from wmil_envs.integer import checked_integer
 
-__all__ = ["AuxiliaryLoss", "FutureDraw", "Futures", "Observations", "Transitions", "joined"]
+__all__ = ["AuxiliaryLoss", "FutureDraw", "Futures", "Observations", "Transitions", "check_losses", "joined"]
 
 Observations = Tensor | dict[str, Tensor]
+TAKEN_NAMES = ("value", "policy", "policy_gradient", "entropy", "actor", "critic", "ent_coef")
+"""Stable-Baselines3 logs `train/<name>_loss` of these itself."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,32 @@ class AuxiliaryLoss(ABC):
     log_grad_norm: bool = False
     """Whether to log, as `<name>_grad_norm`, the norm of the weighted loss's gradient; a backward pass more."""
 
+    def __post_init__(self) -> None:
+        """Of a data class: looks at its settings as soon as it is made."""
+        self.check_settings()
+
+    def check_settings(self) -> None:
+        """Raises a `ValueError` where a setting makes no sense; `attach` asks before it touches a model.
+
+        A loss with settings of its own extends it.
+        """
+        name: Any = self.name
+        if not isinstance(name, str) or not name.isidentifier() or hasattr(nn.ModuleDict, name):
+            raise ValueError(f"{name!r} cannot name an auxiliary loss: use a word like 'world_model'")
+        if self.name in TAKEN_NAMES:
+            raise ValueError(
+                f"an auxiliary loss named {self.name!r} would overwrite train/{self.name}_loss, which the algorithm "
+                "logs: give it another name"
+            )
+        if not callable(self.scale):
+            self._checked_scale(self.scale)
+        checked_integer("n_replayed", self.n_replayed, at_least=0)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether its scale is the number 0, so that it asks for nothing and is never computed."""
+        return not callable(self.scale) and self.scale == 0.0
+
     @property
     def futures(self) -> FutureDraw | None:
         """Later observations of the minibatch's episodes to look at; None for a loss that needs none."""
@@ -146,7 +177,26 @@ class AuxiliaryLoss(ABC):
 
     def scale_at(self, progress_remaining: float) -> float:
         """The weight at this point of training, from 1 (start) to 0 (end)."""
-        scale = self.scale(progress_remaining) if callable(self.scale) else self.scale
-        if scale < 0.0:
-            raise ValueError(f"the scale of the {self.name} loss must not be negative, as {scale} is")
-        return scale
+        return self._checked_scale(self.scale(progress_remaining) if callable(self.scale) else self.scale)
+
+    def _checked_scale(self, scale: Any) -> float:
+        if not isinstance(scale, Real) or not math.isfinite(scale) or scale < 0.0:
+            raise ValueError(
+                f"the scale of the {self.name} loss must be a number of at least 0, or a function of the progress "
+                f"remaining that gives one, not {scale!r}"
+            )
+        return float(scale)
+
+
+def check_losses(losses: Sequence[AuxiliaryLoss]) -> None:
+    """Raises where these are no losses, have settings that make no sense, or names that are not their own."""
+    given: Sequence[Any] = losses
+    for loss in given:
+        if not isinstance(loss, AuxiliaryLoss):
+            hint = f": write {loss.__name__}()" if isinstance(loss, type) and issubclass(loss, AuxiliaryLoss) else ""
+            raise TypeError(f"{loss!r} is no auxiliary loss{hint}")
+        loss.check_settings()
+    names = [loss.name for loss in losses]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two auxiliary losses are named {name!r}: give each its own name")

@@ -9,14 +9,15 @@ from typing import Any, Self, TypeVar
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.attached_critic import AttachedCriticPolicy
 from wmil_agents.auxiliary_heads import add_heads
-from wmil_agents.auxiliary_loss import AuxiliaryLoss
+from wmil_agents.auxiliary_loss import AuxiliaryLoss, check_losses
 from wmil_agents.buffers.judged_replay import JudgedReplay
 from wmil_agents.buffers.next_observation_buffer import Minibatch
 from wmil_agents.mixin import mixed
-from wmil_agents.vec_env.unjudged import accept_unjudged
+from wmil_agents.vec_env.unjudged import accept_unjudged, may_leave_unjudged
 
 Model = TypeVar("Model", bound=OffPolicyAlgorithm)
 
@@ -27,8 +28,7 @@ class AttachedOffPolicyAlgorithm(OffPolicyAlgorithm):
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
         """As ever, if the losses can learn from the new environment."""
         assert isinstance(self.policy, AttachedCriticPolicy)
-        for loss in self.policy.auxiliary_losses:
-            loss.check_env(self._wrap_env(env))
+        _check(self, self.policy.auxiliary_losses, self._wrap_env(env))
         super().set_env(env, force_reset)
         _leave_out_unjudged(self)
 
@@ -46,13 +46,16 @@ class AttachedOffPolicyAlgorithm(OffPolicyAlgorithm):
     @classmethod
     def load(cls, *args: Any, **kwargs: Any) -> Self:
         """As ever; the losses that were saved are attached again."""
-        return attach_off_policy(super().load(*args, **kwargs))
+        model = super().load(*args, **kwargs)
+        assert isinstance(model.policy, AttachedCriticPolicy)
+        return attach_off_policy(model, model.policy.auxiliary_losses, is_new=False)
 
 
-def attach_off_policy(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model:
-    """What `attach` does to DQN, SAC, TD3 or DDPG."""
-    if losses is not None:
-        _check(model, losses)
+def attach_off_policy(model: Model, losses: Sequence[AuxiliaryLoss], is_new: bool) -> Model:
+    """What `attach` does to DQN, SAC, TD3 or DDPG; with losses that are not new, whose heads the policy has already."""
+    check_losses(losses)
+    _check(model, losses, model.env)
+    if is_new:
         add_heads(model, AttachedCriticPolicy, losses)
     policy = model.policy
     assert isinstance(policy, AttachedCriticPolicy)
@@ -68,17 +71,18 @@ def _leave_out_unjudged(model: OffPolicyAlgorithm) -> None:
     if model.env is None or not accept_unjudged(model.env):
         return
     buffer: Any = model.replay_buffer
-    if buffer.optimize_memory_usage:
-        raise ValueError(
-            "with optimize_memory_usage=True a transition that nobody judged cannot be left out: leave it False, or "
-            "choose another on_error than 'mask'"
-        )
     plain_class: Any = type(buffer)
     buffer.__class__ = mixed(JudgedReplay, plain_class, "Judged")
 
 
-def _check(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:
+def _check(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss], env: VecEnv | None) -> None:
     """Raises a `ValueError` where the losses would not reach the critic, or miss what they need."""
+    buffer = model.replay_buffer
+    if env is not None and buffer is not None and buffer.optimize_memory_usage and may_leave_unjudged(env):
+        raise ValueError(
+            "with optimize_memory_usage=True a transition that nobody judged cannot be left out: leave it False, or "
+            "choose another on_error than 'mask'"
+        )
     if getattr(model.policy, "share_features_extractor", False):
         raise ValueError(
             "with share_features_extractor=True the critic does not train its features, so no auxiliary loss would "
@@ -100,8 +104,8 @@ def _check(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss]) -> None:
                 f"the {loss.name} loss needs the scores of all actions, which a replay buffer does not keep: use it "
                 "with PPO, A2C or REINFORCE"
             )
-        if model.env is not None:
-            loss.check_env(model.env)
+        if env is not None:
+            loss.check_env(env)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from wmil_agents.auxiliary_loss import AuxiliaryLoss, FutureDraw, Transitions
 from wmil_agents.losses.info_nce import info_nce
+from wmil_envs.integer import checked_integer
 
 FIRST_TEMPERATURE = 0.1
 LEAST_TEMPERATURE = 0.01
@@ -45,9 +46,11 @@ class ContrastiveLoss(AuxiliaryLoss):
     log_grad_norm: bool = False
     """Whether to log the norm of the weighted loss's gradient on the policy; a backward pass more."""
 
-    def __post_init__(self) -> None:
-        if self.n_pairs < 2:
-            raise ValueError(f"n_pairs must be at least 2, not {self.n_pairs}: the other pairs are the negatives")
+    def check_settings(self) -> None:
+        """As every loss's; the other pairs are the negatives, so there must be two."""
+        super().check_settings()
+        checked_integer("n_pairs", self.n_pairs, at_least=2)
+        checked_integer("width", self.width, at_least=1)
         if not 0.0 < self.discount < 1.0:
             raise ValueError(f"discount must be between 0 and 1, not {self.discount}")
 

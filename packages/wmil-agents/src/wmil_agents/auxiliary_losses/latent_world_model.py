@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
 from wmil_agents.losses.latent_prediction import latent_prediction_loss, spread
 from wmil_agents.networks.value_embedding import ValueEmbedding
+from wmil_envs.integer import checked_integer
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class LatentWorldModelLoss(AuxiliaryLoss):
     log_grad_norm: bool = False
     """Whether to log the norm of the weighted loss's gradient on the policy; a backward pass more."""
 
-    def __post_init__(self) -> None:
+    def check_settings(self) -> None:
+        """As every loss's."""
+        super().check_settings()
+        checked_integer("hidden_width", self.hidden_width, at_least=1)
         if not 0.0 <= self.momentum < 1.0:
             raise ValueError(f"momentum must be at least 0 and below 1, not {self.momentum}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,9 +34,11 @@ class TeacherLoss(ActionScoresLoss):
     log_grad_norm: bool = False
     """Whether to log the norm of the weighted loss's gradient on the policy; a backward pass more."""
 
-    def __post_init__(self) -> None:
-        if not self.temperature > 0.0:
-            raise ValueError(f"temperature must be above 0, not {self.temperature}")
+    def check_settings(self) -> None:
+        """As every loss's."""
+        super().check_settings()
+        if not 0.0 < self.temperature < math.inf:
+            raise ValueError(f"temperature must be a number above 0, not {self.temperature}")
 
     def loss(self, head: nn.Module, features: Tensor, transitions: Transitions) -> tuple[Tensor, dict[str, Tensor]]:
         """The divergence from the target."""

@@ -15,6 +15,7 @@ from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
 from wmil_agents.auxiliary_losses.predicted_column import Column, predicted_columns
 from wmil_agents.losses.categorical import mean_one_hot_squared_error, one_hot_squared_error, surprises
 from wmil_agents.networks.value_embedding import ValueEmbedding
+from wmil_envs.integer import checked_integer
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class WorldModelLoss(AuxiliaryLoss):
     """Names the head and the metrics."""
     log_grad_norm: bool = False
     """Whether to log the norm of the weighted loss's gradient on the policy; a backward pass more."""
+
+    def check_settings(self) -> None:
+        """As every loss's."""
+        super().check_settings()
+        checked_integer("hidden_width", self.hidden_width, at_least=1)
 
     def build(
         self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], features_dim: int

@@ -9,16 +9,18 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+from wmil_agents.extractors.own_initialisation import OwnInitialisation
 from wmil_agents.networks.positions import PositionKind, make_positions
 from wmil_agents.networks.transformer import Transformer
 from wmil_agents.networks.value_embedding import ValueEmbedding
 from wmil_agents.vec_env.history_space import HistorySpace
+from wmil_agents.whole_number import check_whole_number
 
 TRACE_DECAY = 0.99 * 0.95
 """gamma lambda with the usual discount and the usual lambda of advantage estimation."""
 
 
-class HistoryExtractor(BaseFeaturesExtractor):
+class HistoryExtractor(OwnInitialisation, BaseFeaturesExtractor):
     """Features of a history: one token for each pair, through a causal transformer, read at the newest.
 
     A token is the vector of the observation plus that of the action before it, a learned one where there was none. Rows
@@ -48,6 +50,7 @@ class HistoryExtractor(BaseFeaturesExtractor):
     ) -> None:
         if not isinstance(observation_space, HistorySpace):
             raise ValueError(f"HistoryExtractor needs histories: wrap the env, HistoryVecEnv(env); {observation_space}")
+        check_whole_number("the width of HistoryExtractor", width)
         super().__init__(observation_space, width)
         length = observation_space.length
         self.observation_embedding = ValueEmbedding(observation_space.observation_space, width)

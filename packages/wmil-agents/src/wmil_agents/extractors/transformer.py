@@ -10,6 +10,7 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+from wmil_agents.extractors.own_initialisation import OwnInitialisation
 from wmil_agents.extractors.tokenize import tokenize
 from wmil_agents.networks.transformer import Transformer
 
@@ -18,7 +19,7 @@ READ: dict[Readout, slice] = {"mean": slice(1, None), "query": slice(1), "max": 
 """Which tokens each of them reads; the query token comes first."""
 
 
-class TransformerExtractor(BaseFeaturesExtractor):
+class TransformerExtractor(OwnInitialisation, BaseFeaturesExtractor):
     """Features of an observation: its tokens, with a learned query token as context, through a transformer.
 
     There are never fewer than two tokens, so attention always has a choice. Tokens of absent attributes are seen by

@@ -65,8 +65,9 @@ def take_sample(model: BaseAlgorithm, actions: NDArray[Any], following: Any, opt
 
 def next_of_step(env: VecEnv, shown: Mapping[str, Any]) -> Any:
     """What the actions of a step led to, from what the algorithm shows: the last observation where an episode ended."""
-    if isinstance(env, NextObservationRecorder):
-        return env.next_observations
+    recorder = shown.get("env")
+    if isinstance(recorder, NextObservationRecorder):  # of a model with auxiliary losses
+        return recorder.next_observations
     return next_observations(env, shown["new_obs"], shown["dones"], shown["infos"])
 
 

@@ -21,12 +21,16 @@ def unjudged_rows(infos: Sequence[dict[str, Any]]) -> NDArray[np.bool_] | None:
     return rows if rows.any() else None
 
 
+def may_leave_unjudged(env: VecEnv) -> bool:
+    """Whether there can be steps that nobody judges."""
+    return env.has_attr("may_leave_unjudged") and any(env.get_attr("may_leave_unjudged"))
+
+
 def accept_unjudged(env: VecEnv) -> bool:
     """Tells the environments that steps which nobody judged are left out; whether there can be any.
 
     Without this, environments in which there can be some refuse their first reset.
     """
-    if not env.has_attr("accept_unjudged"):
-        return False
-    env.env_method("accept_unjudged")
-    return any(env.get_attr("may_leave_unjudged"))
+    if env.has_attr("accept_unjudged"):
+        env.env_method("accept_unjudged")
+    return may_leave_unjudged(env)
