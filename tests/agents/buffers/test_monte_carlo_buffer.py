@@ -13,8 +13,9 @@ RETURNS = np.array([[3.0, 6.0], [2.0, 6.0], [np.nan, 5.0]])
 VALUE = 0.5
 
 
-def filled(baseline: Baseline) -> MonteCarloBuffer:
-    buffer = MonteCarloBuffer(3, spaces.Discrete(2), spaces.Discrete(2), "cpu", gamma=1.0, n_envs=2, baseline=baseline)
+def filled(baseline: Baseline, gamma: float = 1.0) -> MonteCarloBuffer:
+    space = spaces.Discrete(2)
+    buffer = MonteCarloBuffer(3, space, space, "cpu", gamma=gamma, n_envs=2, baseline=baseline)
     starts = np.concatenate([np.ones((1, 2), dtype=bool), ENDS[:-1]])
     for step in range(3):
         column = np.zeros((2, 1), dtype=np.int64)
@@ -38,6 +39,21 @@ def test_steps_of_an_unfinished_episode_teach_nothing() -> None:
     assert buffer.advantages[2, 0] == 0.0
     assert buffer.returns[2, 0] == VALUE
     assert buffer.complete_share == pytest.approx(5 / 6)
+
+
+def test_without_a_future_every_judged_step_is_complete() -> None:
+    buffer = filled("none", gamma=0.0)
+    buffer.unjudged = np.array([[False, False], [True, False], [False, False]])
+    buffer.compute_returns_and_advantage(torch.zeros(2), ENDS[-1])
+    assert buffer.advantages.tolist() == [[1.0, 0.0], [0.0, 1.0], [4.0, 5.0]]
+    assert buffer.complete_share == pytest.approx(5 / 6)
+
+
+def test_with_a_future_the_steps_before_an_unjudged_one_are_not() -> None:
+    buffer = filled("none", gamma=1.0)
+    buffer.unjudged = np.array([[False, False], [True, False], [False, False]])
+    buffer.compute_returns_and_advantage(torch.zeros(2), ENDS[-1])
+    assert buffer.advantages.tolist() == [[0.0, 6.0], [0.0, 6.0], [0.0, 5.0]]
 
 
 def test_the_running_mean_takes_in_a_rollout_after_it_was_used() -> None:

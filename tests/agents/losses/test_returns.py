@@ -15,6 +15,13 @@ def test_returns_stop_at_the_end_of_an_episode() -> None:
     assert complete[:, 1].all()
 
 
+def test_without_a_future_a_reward_is_known_at_once() -> None:
+    rewards = np.array([[1.0, 0.0], [2.0, 1.0]])
+    returns, complete = rewards_to_go(rewards, np.zeros((2, 2), dtype=bool), discount=0.0)
+    assert returns.tolist() == rewards.tolist()
+    assert complete.all()
+
+
 def test_leave_one_out_means_are_of_the_other_complete_returns_of_the_group() -> None:
     returns = np.array([[1.0, 2.0, 6.0, 5.0], [1.0, 2.0, 3.0, 4.0]])
     complete = np.array([[True, True, True, False], [True, True, True, True]])

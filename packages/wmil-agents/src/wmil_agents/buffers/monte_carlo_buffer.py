@@ -21,7 +21,8 @@ class MonteCarloBuffer(RolloutBuffer):
     """`RolloutBuffer` whose advantage is the reward-to-go within the episode, minus a baseline.
 
     Steps whose episode did not end within the rollout have no return yet, and steps before an answer that nobody judged
-    never have one: their advantage is 0 and their value target the value itself, so they teach nothing.
+    never have one: their advantage is 0 and their value target the value itself, so they teach nothing. With `gamma=0`
+    every judged step has one at once, its reward.
 
     Args:
         *args: Those of the rollout buffer.
@@ -71,7 +72,7 @@ class MonteCarloBuffer(RolloutBuffer):
         ends = np.concatenate([self.episode_starts[1:] != 0, dones[None].astype(bool)])
         returns, complete = rewards_to_go(self.rewards, ends, self.gamma)
         if self.unjudged is not None:
-            n_unjudged, _ = rewards_to_go(self.unjudged.astype(np.float32), ends, discount=1.0)
+            n_unjudged, _ = rewards_to_go(self.unjudged.astype(np.float32), ends, discount=float(self.gamma != 0.0))
             complete &= n_unjudged == 0.0
         self.complete_share = float(complete.mean())
         if self.events is not None:

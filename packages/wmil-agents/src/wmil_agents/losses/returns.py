@@ -11,9 +11,9 @@ Floats = NDArray[np.floating[Any]]
 
 
 def rewards_to_go(rewards: Floats, ends: NDArray[np.bool_], discount: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """Discounted sum of the rewards from each step to the end of its episode, and whether that end was seen.
+    """Discounted sum of the rewards from each step to the end of its episode, and whether all of them were seen.
 
-    G_t = r_t + discount * G_{t+1} within an episode (Williams, 1992).
+    G_t = r_t + discount * G_{t+1} within an episode (Williams, 1992). At a discount of 0 that is r_t, known at once.
 
     Args:
         rewards: (T, n), steps in order, one column per environment.
@@ -22,12 +22,12 @@ def rewards_to_go(rewards: Floats, ends: NDArray[np.bool_], discount: float) -> 
 
     Returns:
         Returns (T, n), in which the unfinished episodes' last steps count only what was seen, and completeness (T, n),
-        False for exactly those steps.
+        False for exactly those steps; at a discount of 0 there are none.
     """
     returns = np.empty_like(rewards)
     complete = np.empty(ends.shape, dtype=bool)
     following = np.zeros_like(rewards[0])
-    finished = np.zeros(ends.shape[1], dtype=bool)
+    finished = np.full(ends.shape[1], discount == 0.0)
     for step in reversed(range(len(rewards))):
         finished = finished | ends[step]
         following = rewards[step] + discount * np.where(ends[step], 0.0, following)
