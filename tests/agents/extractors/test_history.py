@@ -196,3 +196,9 @@ def test_a_saved_model_predicts_the_same(tmp_path: object) -> None:
 def test_observations_without_a_history_are_refused() -> None:
     with pytest.raises(ValueError, match=r"wrap the env, HistoryVecEnv\(env\)"):
         extractor(space=spaces.Box(-1, 1, (3,)))
+
+
+@pytest.mark.parametrize("width", [0, -4, 2.5])
+def test_a_width_that_is_none_is_refused(width: float) -> None:
+    with pytest.raises(ValueError, match=f"the width of HistoryExtractor must be a whole number .* not {width}"):
+        HistoryExtractor(SPACE, width=width)

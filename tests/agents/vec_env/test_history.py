@@ -168,3 +168,9 @@ def test_a_state_that_does_not_fit_is_refused() -> None:
     one_that_forgets = HistoryVecEnv(VecCheckNan(make_batch_vec_env(id, 2)), 4)
     with pytest.raises(TypeError, match="VecCheckNan has no state_dict"):
         one_that_forgets.state_dict()
+
+
+@pytest.mark.parametrize("length", [0, 2.5, "3"])
+def test_a_length_that_is_none_is_refused(length: Any) -> None:
+    with pytest.raises(ValueError, match=f"the length of a history must be .* at least 2, not {length!r}"):
+        HistoryVecEnv(make_batch_vec_env("CartPole-v1", 1), length)

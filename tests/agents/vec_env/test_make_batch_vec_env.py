@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 from gymnasium.vector import SyncVectorEnv
 
 from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
@@ -27,3 +30,10 @@ def test_the_seed_is_used_at_the_first_reset() -> None:
     one, other = make_batch_vec_env("CartPole-v1", 2, seed=3), make_batch_vec_env("CartPole-v1", 2)
     np.testing.assert_array_equal(one.reset(), other.reset(seed=3))
     assert not np.array_equal(one.reset(), other.reset(seed=3))
+
+
+@pytest.mark.parametrize("num_envs", [0, -1, 2.5])
+@pytest.mark.parametrize("id", ["CartPole-v1", "wmil_envs:WMIL/PatternEcho-v0"])
+def test_fewer_than_one_env_is_refused(id: str, num_envs: Any) -> None:
+    with pytest.raises(ValueError, match=f"num_envs must be a whole number of at least 1, not {num_envs}"):
+        make_batch_vec_env(id, num_envs)

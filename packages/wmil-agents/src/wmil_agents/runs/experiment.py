@@ -137,7 +137,7 @@ def torch_threads(n_threads: int) -> Iterator[None]:
 def _make_env(settings: Settings, arguments: dict[str, Any], seed: int) -> VecEnv:
     id, length = settings.env.id, settings.history.length
     env = make_batch_vec_env(f"wmil_envs:{id}" if _is_ours(id) else id, settings.n_envs, seed, **arguments)
-    return HistoryVecEnv(env, length) if length else env
+    return env if length is None else HistoryVecEnv(env, length)
 
 
 def _is_ours(id: str) -> bool:
@@ -173,7 +173,7 @@ def _policy_kwargs(settings: Settings) -> dict[str, Any]:
         "features_extractor_class": TransformerExtractor,
         "features_extractor_kwargs": {**sizes, "readout": policy.readout},
     }
-    if history.length:
+    if history.length is not None:
         order = {"positions": history.positions, "trace_decay": history.trace_decay}
         extractor = {"features_extractor_class": HistoryExtractor, "features_extractor_kwargs": {**sizes, **order}}
     return {"max_parameters": policy.max_parameters, **extractor}

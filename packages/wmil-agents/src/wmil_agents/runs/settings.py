@@ -12,9 +12,9 @@ Agent = Literal["learner", "random", "rl_only", "kl_distill"]
 Ablation = Literal["none", "random_policy", "shuffled_rewards", "no_baseline", "no_world_model"]
 
 
-def _not_one(length: int) -> int:
-    if length == 1:
-        raise ValueError("it should be 0, for no history, or at least 2")
+def _at_least_two(length: int) -> int:
+    if length < 2:
+        raise ValueError("it should be at least 2, or null for no history")
     return length
 
 
@@ -46,8 +46,9 @@ class LearnerSettings(Section):
 class HistorySettings(Section):
     """What the policy sees of the past."""
 
-    length: Annotated[int, Field(ge=0), AfterValidator(_not_one)] = 0
-    """The last so many (observation, previous action) pairs of the episode, 2 or more; 0 for what is seen now alone."""
+    length: Annotated[int, AfterValidator(_at_least_two)] | None = None
+    """The last so many (observation, previous action) pairs of the episode, 2 or more; null for what is seen now
+    alone."""
     positions: Literal["learned", "rotary", "trace"] = "learned"
     """How the pairs' order is told: learned vectors, rotary, or the bias log(gamma lambda) x distance of a trace."""
     trace_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.99 * 0.95

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from wmil_agents.whole_number import check_whole_number
+
 
 class HistorySpace(spaces.Dict):
     """The last `length` pairs of an observation and the action before it, the oldest first and the newest last.
@@ -28,8 +30,7 @@ class HistorySpace(spaces.Dict):
     """
 
     def __init__(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], length: int) -> None:
-        if length < 2:
-            raise ValueError(f"a history needs a length of at least 2, not {length}")
+        check_whole_number("the length of a history", length, at_least=2)
         super().__init__(
             {
                 "observation": _rows(observation_space, length),

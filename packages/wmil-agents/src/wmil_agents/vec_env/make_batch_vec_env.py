@@ -8,6 +8,7 @@ import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv, autoreset_mode
+from wmil_agents.whole_number import check_whole_number
 
 
 def make_batch_vec_env(id: str, num_envs: int = 1, seed: int | None = None, **kwargs: Any) -> BatchVecEnv:
@@ -17,10 +18,14 @@ def make_batch_vec_env(id: str, num_envs: int = 1, seed: int | None = None, **kw
 
     Args:
         id: a registered id, `"module:id"` to import a module first.
-        num_envs: how many environments.
+        num_envs: how many environments, at least 1.
         seed: environment i gets the seed `seed + i` at the first reset.
         kwargs: passed on to the environment.
+
+    Raises:
+        ValueError: fewer than one environment was asked for.
     """
+    check_whole_number("num_envs", num_envs)
     env = gym.make_vec(id, num_envs=num_envs, **kwargs)
     if autoreset_mode(env) is AutoresetMode.NEXT_STEP:
         env.close()
