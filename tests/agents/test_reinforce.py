@@ -20,8 +20,10 @@ from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.buffers.monte_carlo_buffer import MonteCarloBuffer
 from wmil_agents.evaluation.evaluate import evaluate
 from wmil_agents.policies.transformer_policy import TransformerPolicy
-from wmil_agents.reinforce import DEFAULT_N_STEPS, REINFORCE
+from wmil_agents.reinforce import REINFORCE
+from wmil_agents.reinforce_arguments import DEFAULT_N_STEPS
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
+from wmil_agents.vec_env.make_batch_vec_env import make_batch_vec_env
 from wmil_envs.oracle import Exact
 
 MakeEnv = Callable[..., BatchVecEnv]
@@ -240,6 +242,7 @@ def advantages(model: REINFORCE) -> list[list[float]]:
     return rows
 
 
+NAN = float("nan")
 STILL: dict[str, Any] = {"learning_rate": 0.0, "max_grad_norm": 1e9}
 
 
@@ -336,6 +339,125 @@ def test_callbacks_and_logger_keys_are_those_of_stable_baselines3(make_env: Make
     model.dump_logs(1)
 
 
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "wmil_envs:WMIL/PatternEcho-v0"])
+def test_a_rollout_that_cannot_hold_an_episode_is_refused(env_id: str) -> None:
+    limit = {"CartPole-v1": 500}.get(env_id, 8)
+    env = make_batch_vec_env(env_id, 2, **({} if limit == 500 else {"horizon": 8}))
+    with pytest.raises(ValueError, match=f"leave n_steps out, or pass {limit} or more"):
+        reinforce(env, n_steps=limit - 1, **SMALL)
+    assert reinforce(env, n_steps=limit, **SMALL).n_steps == limit
+    assert reinforce(env, n_steps=3, gamma=0.0, **SMALL).n_steps == 3
+
+
+def test_of_horizon_and_time_limit_the_shorter_one_counts(make_env: MakeEnv) -> None:
+    id = "wmil_envs:WMIL/PatternEcho-v0"
+    limited = scripted(*(gym.make(id, horizon=8, max_episode_steps=limit) for limit in (3, 4)))
+    assert reinforce(limited, **SMALL).n_steps == 4
+    assert reinforce(limited, n_steps=4, **SMALL).learn(8).logger.name_to_value["train/complete_share"] > 0.0
+    assert reinforce(scripted(gym.make(id, horizon=2, max_episode_steps=4)), **SMALL).n_steps == 2
+
+
+def test_rollouts_in_which_no_episode_ends_are_told(make_env: MakeEnv) -> None:
+    model = reinforce(scripted(Scripted([1.0] * 40)), n_steps=5, **SMALL)
+    with pytest.warns(UserWarning, match="no episode ended in a rollout of n_steps=5, .* pass a larger n_steps"):
+        model.learn(5)
+    reinforce(scripted(Scripted([1.0] * 40, length=5)), n_steps=5, **SMALL).learn(10)
+    reinforce(scripted(Scripted([1.0] * 40)), n_steps=5, gamma=0.0, **SMALL).learn(5)
+
+
+def poles(n_envs: int = 8, *, limit: int) -> BatchVecEnv:
+    """CartPole, whose space does not tell the time limit; so early no pole has fallen."""
+    return make_batch_vec_env("CartPole-v1", n_envs, seed=0, max_episode_steps=limit)
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_another_env_has_its_own_rollouts_unless_their_length_was_given(attached: bool) -> None:
+    def made(**kwargs: Any) -> REINFORCE:
+        model = reinforce(poles(limit=4), **SMALL, **kwargs)
+        return attach(model, [WorldModelLoss()]) if attached else model
+
+    model = made().learn(32)
+    mean = model.rollout_buffer.running_mean
+    for horizon in (8, 2):
+        model.set_env(poles(limit=horizon))
+        assert model.n_steps == model.rollout_buffer.buffer_size == horizon
+        model.learn(8 * horizon, reset_num_timesteps=False)
+        assert model.rollout_buffer.complete_share == 1.0
+        assert model.rollout_buffer.rewards.shape == (horizon, 8)
+    assert model.rollout_buffer.running_mean is mean, "what is known of returns is kept"
+    given = made(n_steps=6)
+    given.set_env(poles(limit=2))
+    assert given.n_steps == given.rollout_buffer.buffer_size == 6
+    before = given.env
+    with pytest.raises(ValueError, match="n_steps=6 cannot hold an episode of 8 steps"):
+        given.set_env(poles(limit=8))
+    assert given.env is before
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_a_loaded_model_has_the_rollouts_of_its_new_env(tmp_path: Path, attached: bool) -> None:
+    for name, kwargs in (("derived", {}), ("given", {"n_steps": 6})):
+        model = reinforce(poles(limit=4), **SMALL, **kwargs)
+        (attach(model, [WorldModelLoss()]) if attached else model).learn(1).save(tmp_path / name)
+    for horizon in (8, 2):
+        loaded = REINFORCE.load(tmp_path / "derived", env=poles(limit=horizon), device="cpu")
+        assert loaded.n_steps == loaded.rollout_buffer.buffer_size == horizon
+        loaded.learn(8 * horizon)
+        assert loaded.rollout_buffer.complete_share == 1.0
+    with pytest.raises(ValueError, match="n_steps=6 cannot hold an episode of 8 steps"):
+        REINFORCE.load(tmp_path / "given", env=poles(limit=8), device="cpu")
+    assert REINFORCE.load(tmp_path / "given", env=poles(limit=2), device="cpu").n_steps == 6
+    again = REINFORCE.load(tmp_path / "given", env=poles(limit=8), device="cpu", n_steps=9)
+    assert again.n_steps == 9
+    again.set_env(poles(limit=3))
+    assert again.n_steps == 9, "given to load is given, too"
+    alone = REINFORCE.load(tmp_path / "derived", device="cpu")
+    alone.set_env(poles(limit=8))
+    assert alone.n_steps == alone.rollout_buffer.buffer_size == 8
+
+
+def test_what_is_loaded_is_checked_in_its_new_env(make_env: MakeEnv, tmp_path: Path) -> None:
+    reinforce(make_env(4), baseline="leave_one_out", group_size=4, **SMALL).save(tmp_path / "groups")
+    reinforce(make_env(4), baseline="leave_one_out", **SMALL).save(tmp_path / "all")
+    reinforce(poles(4, limit=1), event_replay=True, **SMALL).save(tmp_path / "events")
+    for name, env, sentence in (
+        ("groups", make_env(6), "6 do not make groups of 4"),
+        ("all", make_env(1), "1 do not make groups of 1"),
+        ("events", poles(4, limit=3), "these episodes have 3 steps: pass gamma=0.0"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            REINFORCE.load(tmp_path / name, env=env, device="cpu")
+    with pytest.raises(ValueError, match="max_grad_norm must be above 0, not nan"):
+        REINFORCE.load(tmp_path / "groups", device="cpu", max_grad_norm=NAN)
+    larger = REINFORCE.load(tmp_path / "groups", env=make_env(8), device="cpu").learn(8)
+    assert larger.rollout_buffer.group_size == 4
+
+
+def test_what_load_is_told_reaches_the_buffer(make_env: MakeEnv, tmp_path: Path) -> None:
+    reinforce(make_env(), **SMALL).save(tmp_path / "model")
+    told: dict[str, Any] = {"env": make_env(), "device": "cpu"}
+    assert REINFORCE.load(tmp_path / "model", baseline="none", **told).rollout_buffer.baseline == "none"
+    remembering = REINFORCE.load(tmp_path / "model", event_replay={"n_replayed": 4}, **told).learn(80)
+    assert remembering.logger.name_to_value["train/failures_remembered"] > 0
+    remembering.save(tmp_path / "remembering")
+    forgetful = REINFORCE.load(tmp_path / "remembering", event_replay=None, **told)
+    assert forgetful.policy.events is forgetful.rollout_buffer.events is None
+    forgetful.learn(8)
+
+
+def test_without_a_future_unfinished_episodes_teach_and_are_remembered(make_env: MakeEnv) -> None:
+    model = reinforce(make_env(horizon=4, dynamics="fresh"), n_steps=2, gamma=0.0, event_replay=True, **SMALL)
+    for n_rollouts in range(1, 5):
+        model.learn(16, reset_num_timesteps=False)
+        assert model.logger.name_to_value["train/complete_share"] == 1.0
+        events = model.rollout_buffer.events
+        if n_rollouts == 1:
+            assert events.n_failures + events.n_rewards >= 8, "of the first two steps of each episode"
+    env = scripted(Scripted([1.0, 2.0, 4.0, 8.0], length=4))
+    model = reinforce(env, n_steps=2, gamma=0.0, baseline="none", **STILL, **SMALL).learn(2)
+    assert advantages(model) == [[1.0, 2.0]]
+
+
 @pytest.mark.parametrize(
     ("kwargs", "sentence"),
     [
@@ -343,10 +465,24 @@ def test_callbacks_and_logger_keys_are_those_of_stable_baselines3(make_env: Make
         ({"group_size": 4}, "is for baseline=\"leave_one_out\", not 'running_mean'"),
         ({"baseline": "leave_one_out", "group_size": 3}, "8 do not make groups of 3"),
         ({"baseline": "leave_one_out", "group_size": 1}, "8 do not make groups of 1"),
-        ({"n_steps": 0}, "n_steps must be at least 1, not 0"),
+        ({"n_steps": 0}, "n_steps must be a whole number of at least 1, not 0"),
+        ({"n_steps": 2.5}, "n_steps must be a whole number of at least 1, not 2.5"),
+        ({"baseline": "leave_one_out", "group_size": 2.0}, "group_size must be a whole number of at least 1, not 2.0"),
         ({"gamma": 1.5}, r"gamma must be in \[0, 1\], not 1.5"),
         ({"vf_coef": 0.5}, "trains a value that baseline='running_mean' never uses"),
         ({"baseline_momentum": 0.0}, "momentum must be above 0"),
+        ({"baseline_momentum": NAN}, "momentum must be above 0"),
+        ({"max_grad_norm": 0.0}, "max_grad_norm must be above 0, not 0.0"),
+        ({"max_grad_norm": -1.0}, "max_grad_norm must be above 0, not -1.0"),
+        ({"max_grad_norm": NAN}, "max_grad_norm must be above 0, not nan"),
+        ({"baseline": "learned", "vf_coef": -0.5}, "vf_coef must be a finite number of at least 0, not -0.5"),
+        ({"baseline": "learned", "vf_coef": NAN}, "vf_coef must be a finite number of at least 0, not nan"),
+        ({"ent_coef": NAN}, "ent_coef must be a finite number, not nan"),
+        ({"ent_coef": lambda progress: NAN}, "ent_coef must be a finite number, not nan"),
+        ({"learning_rate": NAN}, "learning_rate must be a finite number of at least 0, not nan"),
+        ({"learning_rate": -0.1}, "learning_rate must be a finite number of at least 0, not -0.1"),
+        ({"gamma": NAN}, r"gamma must be in \[0, 1\], not nan"),
+        ({"event_replay": {"weight": NAN}}, "the weight of event replay must be above 0 and finite, not nan"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(make_env: MakeEnv, kwargs: dict[str, Any], sentence: str) -> None:

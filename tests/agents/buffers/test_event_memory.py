@@ -101,11 +101,16 @@ def test_settings_come_as_themselves_as_plain_data_or_as_a_switch() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"weight": 0.0}, "the weight of event replay must be above 0, not 0.0"),
-        ({"n_replayed": 0}, "must be at least 1, not 0 and 4096"),
-        ({"capacity": 0}, "must be at least 1, not 32 and 0"),
+        ({"weight": 0.0}, r"the weight of event replay must be above 0 and finite, not 0\.0"),
+        ({"weight": float("nan")}, "the weight of event replay must be above 0 and finite, not nan"),
+        ({"weight": float("inf")}, "the weight of event replay must be above 0 and finite, not inf"),
+        ({"threshold": float("nan")}, "the threshold of event replay must be a finite number, not nan"),
+        ({"threshold": float("-inf")}, "the threshold of event replay must be a finite number, not -inf"),
+        (0.5, r"event_replay is an EventReplay, its fields as a mapping, True or False, not 0\.5"),
+        ({"n_replayed": 0}, "n_replayed must be a whole number of at least 1, not 0"),
+        ({"capacity": 0}, "capacity must be a whole number of at least 1, not 0"),
     ],
 )
-def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], sentence: str) -> None:
+def test_settings_that_mean_nothing_are_refused(settings: Any, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         EventReplay.of(settings)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -27,14 +28,18 @@ from wmil_agents.mixin import mixed
 from wmil_agents.policies.distinct_observations import is_small
 from wmil_agents.policies.event_replay_policy import EventReplayPolicy
 from wmil_agents.policies.transformer_policy import TransformerPolicy
+from wmil_agents.reinforce_arguments import ReinforceArguments
 from wmil_agents.vec_env.infos import StepInfos
 from wmil_agents.vec_env.unjudged import accept_unjudged, unjudged_rows
 
-DEFAULT_N_STEPS = 1_000
-"""Steps per rollout and environment where an environment says neither its horizon nor its time limit."""
 LEARNING_RATE = 0.7
 EVENT_REPLAY_LEARNING_RATE = 2.0
 """What is remembered steadies the gradient, so steps may be longer."""
+NO_EPISODE_ENDED = (
+    "no episode ended in a rollout of n_steps={n_steps}, and steps without their episode's end teach nothing: pass a "
+    "larger n_steps, give the environment a time limit (gymnasium.wrappers.TimeLimit), or pass gamma=0.0 where every "
+    "step is judged by its own reward"
+)
 
 
 class REINFORCE(A2C):
@@ -42,8 +47,8 @@ class REINFORCE(A2C):
 
     One update per rollout, on L = -mean over steps of (G_t - b) log pi(a_t | s_t), with G_t the reward-to-go within the
     episode. Steps whose episode has not ended by the end of the rollout are left out, and so is an episode that an
-    answer without a verdict cut off. One cut by an outer time limit counts as ended (with `baseline="learned"` its last
-    value is added, as in A2C).
+    answer without a verdict cut off; with `gamma=0` a step's return is its reward, so only that answer itself is. An
+    episode cut by an outer time limit counts as ended (with `baseline="learned"` its last value is added, as in A2C).
 
     The defaults are what learns PatternEcho in the fewest steps, with 8 environments: plain SGD, because the size of
     the gradient says "a reward came" and Adam divides it out, a large step and a tight clip of the gradient's norm.
@@ -56,17 +61,19 @@ class REINFORCE(A2C):
         env: A `VecEnv`, a Gymnasium environment or an id.
         learning_rate: Of SGD; a number or a schedule of the progress remaining; `LEARNING_RATE` if None, with event
             replay `EVENT_REPLAY_LEARNING_RATE`.
-        n_steps: Steps per environment and rollout; the environment's `horizon` if None, else its time limit, else
-            `DEFAULT_N_STEPS`.
+        n_steps: Steps per environment and rollout, as many as the longest episode at least unless `gamma=0`. If None,
+            the environment's `horizon` or time limit, of both the shorter, 1,000 where there is neither; `set_env` and
+            `load` then ask the new environment.
         gamma: Discount within an episode.
         baseline: `"running_mean"` of past returns, `"none"`, `"learned"` (the value head), or `"leave_one_out"`, the
             mean return of the other environments at the same step.
         group_size: With `"leave_one_out"`, compare only so many consecutive environments, which were made with the same
             `group_size` and hence have the same instances; all if None.
         baseline_momentum: Weight of the newest rollout in the running mean, in (0, 1].
-        ent_coef: Weight of the entropy bonus; a number or a schedule of the progress remaining.
+        ent_coef: Weight of the entropy bonus; a number or a schedule of the progress remaining. Below 0 it narrows the
+            policy.
         vf_coef: Weight of the value loss; .5 if None and the baseline is learned, else 0.
-        max_grad_norm: Clip of the gradient's norm.
+        max_grad_norm: Clip of the gradient's norm, above 0.
         event_replay: How to learn again from actions that failed or were rewarded: an `EventReplay`, its fields as a
             mapping, or True for its defaults. For discrete actions that are judged one by one: a horizon of 1, or
             `gamma=0`.
@@ -112,28 +119,9 @@ class REINFORCE(A2C):
         device: torch.device | str = "auto",
         _init_setup_model: bool = True,
     ) -> None:
-        if baseline not in get_args(Baseline):
-            raise ValueError(f"baseline must be one of {', '.join(get_args(Baseline))}, not {baseline!r}")
-        if n_steps is not None and n_steps < 1:
-            raise ValueError(f"n_steps must be at least 1, not {n_steps}")
-        if not 0.0 <= gamma <= 1.0:
-            raise ValueError(f"gamma must be in [0, 1], not {gamma}")
-        if baseline != "learned" and vf_coef:
-            raise ValueError(f"vf_coef={vf_coef} trains a value that baseline={baseline!r} never uses: leave it out")
-        if all_actions and baseline != "running_mean":
-            raise ValueError(f"baseline={baseline!r} is of returns, and all_actions=True uses none: leave it out")
-        if all_actions and EventReplay.of(event_replay):
-            raise ValueError("all_actions=True knows every action's score, so event_replay adds nothing: leave it out")
-        if learning_rate is None:
-            learning_rate = EVENT_REPLAY_LEARNING_RATE if EventReplay.of(event_replay) else LEARNING_RATE
-        running_mean = RunningMean(baseline_momentum)
-        buffer_kwargs: dict[str, Any] = {
-            "baseline": baseline,
-            "running_mean": running_mean,
-            "group_size": group_size,
-            "all_actions": all_actions,
-        }
         self.event_replay = EventReplay.of(event_replay)
+        if learning_rate is None:
+            learning_rate = LEARNING_RATE if self.event_replay is None else EVENT_REPLAY_LEARNING_RATE
         super().__init__(
             policy,
             env,
@@ -144,7 +132,7 @@ class REINFORCE(A2C):
             vf_coef=(0.5 if baseline == "learned" else 0.0) if vf_coef is None else vf_coef,
             max_grad_norm=max_grad_norm,
             use_rms_prop=False,
-            rollout_buffer_kwargs=buffer_kwargs,
+            rollout_buffer_kwargs={"running_mean": RunningMean(baseline_momentum)},
             stats_window_size=stats_window_size,
             tensorboard_log=tensorboard_log,
             policy_kwargs={"optimizer_class": torch.optim.SGD} | (policy_kwargs or {}),
@@ -153,22 +141,31 @@ class REINFORCE(A2C):
             device=device,
             _init_setup_model=False,
         )
+        self.given_n_steps = n_steps
+        """None where `n_steps` follows from the environment, and does so again with another one."""
         self.baseline = baseline
+        self.group_size = group_size
         self.all_actions = all_actions
         self.entropy_schedule = ent_coef if callable(ent_coef) else None
         """Of the entropy bonus; None where its weight is fixed."""
-        if self.env is not None:
-            _check_groups(baseline, group_size, self.n_envs)
-        if n_steps is None and self.env is not None:
-            self.n_steps = _episode_limit(self.env) or DEFAULT_N_STEPS
-        if self.env is not None:
-            self._check_env(self.env)
-        if self.event_replay is not None and isinstance(self.action_space, spaces.Discrete):
-            self.rollout_buffer_kwargs["events"] = EventMemory(int(self.action_space.n), self.event_replay, seed)
+        ReinforceArguments.of(self)
         if _init_setup_model:
             self._setup_model()
 
+    def _n_steps_in(self, env: VecEnv) -> int:
+        """Steps of a rollout in these environments; a `ValueError` where the arguments make no sense there."""
+        n_steps = ReinforceArguments.of(self).n_steps_in(env)
+        for loss in self.own_losses:
+            loss.check_env(env)
+        return n_steps
+
     def _setup_model(self) -> None:
+        """As A2C's; `load` comes by here as well, with the saved arguments and perhaps another environment."""
+        self.event_replay = EventReplay.of(self.event_replay)
+        if self.env is None:
+            ReinforceArguments.of(self)
+        else:
+            self.n_steps = self._n_steps_in(self.env)
         if self.rollout_buffer_class is None:
             is_dict = isinstance(self.observation_space, spaces.Dict)
             self.rollout_buffer_class = MonteCarloDictBuffer if is_dict else MonteCarloBuffer
@@ -176,9 +173,14 @@ class REINFORCE(A2C):
             self.policy_kwargs = {"distinct_observations": is_small(self.observation_space)} | self.policy_kwargs
         if self.event_replay is not None:
             self.policy_class = mixed(EventReplayPolicy, self.policy_class, "EventReplay")
+        self.rollout_buffer_kwargs |= {
+            "baseline": self.baseline,
+            "group_size": self.group_size,
+            "all_actions": self.all_actions,
+            "events": self._events(),
+        }
         super()._setup_model()
-        if self.event_replay is not None:
-            assert isinstance(self.policy, EventReplayPolicy)
+        if isinstance(self.policy, EventReplayPolicy):
             assert isinstance(self.rollout_buffer, MonteCarloBuffer)
             self.policy.events = self.rollout_buffer.events
         if self.baseline != "learned":
@@ -187,6 +189,15 @@ class REINFORCE(A2C):
                 torch.nn.init.zeros_(parameter)
         if self.own_losses and not isinstance(self.policy, AttachedPolicy):
             attach(self, self.own_losses)
+
+    def _events(self) -> EventMemory | None:
+        """The memory of this model's event replay: the one that it has, unless the settings are others now."""
+        if self.event_replay is None or not isinstance(self.action_space, spaces.Discrete):
+            return None
+        own: EventMemory | None = self.rollout_buffer_kwargs.get("events")
+        if own is not None and own.settings == self.event_replay:
+            return own
+        return EventMemory(int(self.action_space.n), self.event_replay, self.seed)
 
     @property
     def own_losses(self) -> tuple[AuxiliaryLoss, ...]:
@@ -238,6 +249,8 @@ class REINFORCE(A2C):
         buffer = self.rollout_buffer
         assert isinstance(buffer, MonteCarloBuffer)
         self.logger.record("train/complete_share", buffer.complete_share)
+        if buffer.complete_share == 0.0 and buffer.unjudged is None:
+            warnings.warn(NO_EPISODE_ENDED.format(n_steps=self.n_steps), stacklevel=2)
         if self.baseline == "running_mean":
             self.logger.record("train/baseline", buffer.running_mean.value)
         if buffer.events is not None:
@@ -259,54 +272,18 @@ class REINFORCE(A2C):
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar)
 
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
-        """As A2C's, if this one's settings make sense there."""
-        self._check_env(self._wrap_env(env))
+        """As A2C's, if the arguments make sense there; an `n_steps` that nobody gave becomes that of the new one."""
+        env = self._wrap_env(env, self.verbose)
+        n_steps = self._n_steps_in(env)
         super().set_env(env, force_reset)
-
-    def _check_env(self, env: VecEnv) -> None:
-        """Raises a `ValueError` where actions are not judged one by one, and the settings need them to be."""
-        if self.event_replay is None and not self.all_actions:
-            return
-        name = "all_actions" if self.all_actions else "event_replay"
-        if not isinstance(env.action_space, spaces.Discrete):
-            raise ValueError(f"{name} is for Discrete actions, and these are {env.action_space}: leave it out")
-        limit = _episode_limit(env)
-        if limit != 1 and self.gamma != 0.0:
-            raise ValueError(
-                f"{name} judges each action by its own reward, and these episodes have {limit or 'many'} steps: "
-                f"pass gamma=0.0, or leave {name} out"
-            )
-        for loss in self.own_losses:
-            loss.check_env(env)
+        if n_steps != self.n_steps:
+            self.n_steps = self.rollout_buffer.buffer_size = n_steps
+            self.rollout_buffer.reset()
 
     @classmethod
     def load(cls, *args: Any, **kwargs: Any) -> Self:
-        """As A2C's; auxiliary losses that were saved are attached again."""
+        """As A2C's, with the checks and the `n_steps` of `set_env`; losses that were saved are attached again."""
+        if "n_steps" in kwargs:
+            kwargs["given_n_steps"] = kwargs["n_steps"]
         model = super().load(*args, **kwargs)
-        if model.env is not None:
-            model._check_env(model.env)
         return attach(model) if isinstance(model.policy, AttachedPolicy) else model
-
-
-def _episode_limit(env: VecEnv) -> int | None:
-    """The longest an episode of these environments can be, where they say so."""
-    if env.has_attr("horizon"):
-        return int(max(env.get_attr("horizon")))
-    if env.has_attr("spec"):
-        limits = [spec.max_episode_steps for spec in env.get_attr("spec") if spec is not None]
-        if limits and None not in limits:
-            return int(max(limits))
-    return None
-
-
-def _check_groups(baseline: Baseline, group_size: int | None, n_envs: int) -> None:
-    """Raises a `ValueError` where environments cannot be compared in groups of this size."""
-    if group_size is not None and baseline != "leave_one_out":
-        raise ValueError(f'group_size={group_size} is for baseline="leave_one_out", not {baseline!r}: leave it out')
-    if baseline == "leave_one_out":
-        size = n_envs if group_size is None else group_size
-        if size < 2 or n_envs % size:
-            raise ValueError(
-                f'baseline="leave_one_out" compares groups of at least 2 environments: {n_envs} do not make groups '
-                f"of {size}"
-            )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wmil_agents.whole_number import check_whole_number
 
 Arrays = NDArray[Any] | dict[str, NDArray[Any]]
 UNKNOWN, FAILED, REWARDED = 0, 1, 2
@@ -33,10 +36,18 @@ class EventReplay:
     """Distinct observations to remember; beyond it the one that came first is forgotten."""
 
     def __post_init__(self) -> None:
-        if not self.weight > 0.0:
-            raise ValueError(f"the weight of event replay must be above 0, not {self.weight}: leave it out otherwise")
-        if self.n_replayed < 1 or self.capacity < 1:
-            raise ValueError(f"n_replayed and capacity must be at least 1, not {self.n_replayed} and {self.capacity}")
+        if not 0.0 < self.weight < inf:
+            raise ValueError(
+                f"the weight of event replay must be above 0 and finite, not {self.weight}: leave event replay out "
+                "where it is to weigh nothing"
+            )
+        if not isfinite(self.threshold):
+            raise ValueError(
+                f"the threshold of event replay must be a finite number, not {self.threshold}: a return between those "
+                "of failures and of rewards"
+            )
+        check_whole_number("n_replayed", self.n_replayed)
+        check_whole_number("capacity", self.capacity)
 
     @classmethod
     def of(cls, value: EventReplay | Mapping[str, Any] | bool | None) -> EventReplay | None:
@@ -45,7 +56,11 @@ class EventReplay:
             return None
         if value is True:
             return cls()
-        return value if isinstance(value, EventReplay) else cls(**value)
+        if isinstance(value, Mapping):
+            return cls(**value)
+        if not isinstance(value, EventReplay):
+            raise ValueError(f"event_replay is an EventReplay, its fields as a mapping, True or False, not {value!r}")
+        return value
 
 
 class EventMemory:
