@@ -14,6 +14,10 @@ def test_every_exported_name_is_there(name: str) -> None:
     assert name in dir(wmil_agents)
 
 
+def test_both_event_replay_buffers_are_exported() -> None:
+    assert {"EventReplayBuffer", "EventReplayDictBuffer"} <= set(wmil_agents.__all__)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'wmil_agents' has no attribute 'REINFORCED'"):
         wmil_agents.REINFORCED  # noqa: B018 (asking for it is what is tested)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import warnings
 from typing import Any
 
 import gymnasium as gym
@@ -157,11 +159,56 @@ def test_stock_algorithms_learn_with_it(algorithm: type[DQN | SAC], env_id: str)
     ("kwargs", "sentence"),
     [
         ({"event_share": 1.0}, "event_share must be at least 0 and below 1, not 1.0"),
-        ({"event_capacity": 0}, "event_capacity must be at least 1, not 0"),
+        ({"event_share": float("nan")}, "event_share must be at least 0 and below 1, not nan"),
+        ({"event_capacity": 0}, "event_capacity must be a whole number of at least 1, not 0"),
+        ({"event_capacity": 2.5}, r"event_capacity must be a whole number of at least 1, not 2\.5"),
         ({"failed_below": 1.0}, "every transition is an event"),
+        ({"rewarded_above": float("nan")}, "rewarded_above=nan must be numbers"),
+        ({"failed_below": float("nan")}, "failed_below=nan and rewarded_above=0.0 must be numbers"),
+        ({"rewarded_above": float("-inf"), "failed_below": float("-inf")}, "every transition is an event"),
+        ({"rewarded_above": float("inf"), "failed_below": float("-inf")}, "no transition is an event"),
         ({"optimize_memory_usage": True, "handle_timeout_termination": False}, "leave optimize_memory_usage out"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(kwargs: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         buffer(**kwargs)
+
+
+def test_the_error_names_the_buffer_for_these_observations() -> None:
+    space = spaces.Dict({"a": PLANE})
+    with pytest.raises(ValueError, match="use EventReplayDictBuffer"):
+        EventReplayBuffer(8, space, spaces.Discrete(3), "cpu")
+    with pytest.raises(ValueError, match="use EventReplayBuffer"):
+        EventReplayDictBuffer(8, PLANE, spaces.Discrete(3), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("rewards", "thresholds", "sentence"),
+    [
+        ([1.0, 1.0], {}, r"of the first 1,000 transitions all are events.* these rewards go from 1 to 1"),
+        ([1.0, 1.0], {"rewarded_above": 1.0}, r"of the first 1,000 transitions none is an event, though rewards came"),
+        ([1.0, 2.0], {"rewarded_above": 1.0}, None),
+        ([0.0, 0.0], {}, None),
+    ],
+)
+def test_events_that_single_out_nothing_are_told_once(
+    rewards: list[float], thresholds: dict[str, float], sentence: str | None
+) -> None:
+    memory = buffer(size=1_600, **thresholds)  # 800 rows of 2
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for step in range(499):
+            add(memory, step, rewards)
+        assert not told
+        for step in range(499, 2_000):
+            add(memory, step, rewards)
+    assert len(told) == (sentence is not None)
+    for warning in told:
+        assert re.search(str(sentence), str(warning.message))
+
+
+def test_one_threshold_may_be_infinite() -> None:
+    memory = buffer(rewarded_above=float("inf"), failed_below=-1.0)
+    add(memory, 0, [5.0, -2.0])
+    assert memory.events.rewards[: memory.events.size(), 0].tolist() == [-2.0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wmil_agents.auxiliary_losses.teacher import TeacherLoss
     from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
     from wmil_agents.buffers.event_memory import EventReplay
-    from wmil_agents.buffers.event_replay_buffer import EventReplayBuffer
+    from wmil_agents.buffers.event_replay_buffer import EventReplayBuffer, EventReplayDictBuffer
     from wmil_agents.checkpoints.adapter import register_adapter
     from wmil_agents.checkpoints.checkpoint import restore_checkpoint, save_checkpoint
     from wmil_agents.checkpoints.checkpoint_error import CheckpointError
@@ -52,6 +52,7 @@ __all__ = [
     "EpisodeLog",
     "EventReplay",
     "EventReplayBuffer",
+    "EventReplayDictBuffer",
     "ExactCheckpointCallback",
     "HistoryExtractor",
     "HistoryVecEnv",
@@ -87,6 +88,7 @@ _MODULE_OF = {
     "EpisodeLog": "runs.episode_log",
     "EventReplay": "buffers.event_memory",
     "EventReplayBuffer": "buffers.event_replay_buffer",
+    "EventReplayDictBuffer": "buffers.event_replay_buffer",
     "HistoryExtractor": "extractors.history",
     "HistoryVecEnv": "vec_env.history",
     "ContrastiveLoss": "auxiliary_losses.contrastive",
