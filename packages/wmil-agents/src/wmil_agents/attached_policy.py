@@ -110,6 +110,11 @@ class AttachedPolicy(AuxiliaryHeads):
             values = self.carried(values, loss, its_features, replace(seen, futures=futures.get(loss.name)))
         return values, log_prob, entropy
 
+    @property
+    def adds_rows(self) -> bool:
+        """While losses are computed."""
+        return self._capture is not None or getattr(super(), "adds_rows", False)
+
     def extract_features(self, obs: PyTorchObs, *args: Any, **kwargs: Any) -> Any:
         """The plain policy's features; with those of more observations, in one pass, while losses are computed."""
         capture = self._capture

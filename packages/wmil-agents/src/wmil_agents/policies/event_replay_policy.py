@@ -44,6 +44,11 @@ class EventReplayPolicy(ActorCriticPolicy):
         loss = possible_actions_loss(distribution.distribution.logits, possible)  # torch normalises the logits
         return carry_loss(values, self.events.settings.weight * loss), log_prob, entropy
 
+    @property
+    def adds_rows(self) -> bool:
+        """While events are replayed."""
+        return self._replayed is not None or getattr(super(), "adds_rows", False)
+
     def extract_features(self, obs: PyTorchObs, *args: Any, **kwargs: Any) -> Any:
         """The plain policy's features; while events are replayed, theirs are computed along and kept."""
         if self._replayed is None:

@@ -30,7 +30,7 @@ MIN_DISTINCT_ROWS = 32
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Outputs:
     """What the networks say of a batch: of each of its rows, or of its distinct ones."""
 
     logits: Tensor
@@ -40,9 +40,9 @@ class _Judged:
     rows: Tensor | None
     """(B,) which of the D rows each of the batch's is; None if all were run."""
 
-    def detached(self) -> _Judged:
+    def detached(self) -> _Outputs:
         """The same without its history."""
-        return _Judged(self.logits.detach(), self.values.detach(), self.rows)
+        return _Outputs(self.logits.detach(), self.values.detach(), self.rows)
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class _Kept:
 
     version: int
     """Of the parameters."""
-    judged: _Judged
+    outputs: _Outputs
     observations: Tensor
     """The batch."""
     places: Tensor | None
-    """Which judged row an observation of the space is, by its code, -1 where none; None if all of the batch was run."""
+    """Which row of the outputs is an observation's, by its code, -1 where none; None if all of the batch was run."""
 
 
 class TransformerPolicy(ActorCriticPolicy):
@@ -156,20 +156,20 @@ class TransformerPolicy(ActorCriticPolicy):
         """Actions, values and log-probabilities."""
         if isinstance(obs, dict) or not self._has_plain_heads:
             return super().forward(obs, deterministic)  # type: ignore[arg-type]  # it takes dicts too
-        judged = self._judge(obs) if torch.is_grad_enabled() else self._known_or_judged(obs)
-        distribution = self._distribution(judged)
+        outputs = self._outputs_of(obs) if torch.is_grad_enabled() else self._known_or_run(obs)
+        distribution = self._distribution(outputs)
         actions = distribution.mode() if deterministic else distribution.sample()
         log_prob = distribution.log_prob(actions)
-        return actions.reshape(-1, *self.action_space.shape), _at(judged.values, judged.rows), log_prob  # type: ignore[misc]  # Discrete: ()
+        return actions.reshape(-1, *self.action_space.shape), _at(outputs.values, outputs.rows), log_prob  # type: ignore[misc]  # Discrete: ()
 
     def evaluate_actions(self, obs: PyTorchObs, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Values, log-probabilities and entropy of actions; from what was kept, if that was of the same."""
         if not self._has_plain_heads or not isinstance(obs, Tensor):
             return super().evaluate_actions(obs, actions)
-        judged = self._known(obs) or self._judge(obs)
+        outputs = self._known(obs) or self._outputs_of(obs)
         self._kept = None  # one history serves one backward pass
-        distribution = self._distribution(judged)
-        return _at(judged.values, judged.rows), distribution.log_prob(actions), distribution.entropy()
+        distribution = self._distribution(outputs)
+        return _at(outputs.values, outputs.rows), distribution.log_prob(actions), distribution.entropy()
 
     def extract_features(  # type: ignore[override]  # as ActorCriticPolicy's own, a pair where nothing is shared
         self, obs: PyTorchObs, features_extractor: BaseFeaturesExtractor | None = None
@@ -195,44 +195,48 @@ class TransformerPolicy(ActorCriticPolicy):
         return value
 
     @property
+    def adds_rows(self) -> bool:
+        """Whether a mixin has rows of its own run along now, in `extract_features`."""
+        return False
+
+    @property
     def _has_plain_heads(self) -> bool:
-        """Whether actions are categorical, and no mixin adds rows of its own to those that are run now."""
-        alone = getattr(self, "_capture", None) is None and getattr(self, "_replayed", None) is None
-        return alone and isinstance(self.action_dist, UncheckedCategorical)
+        """Whether actions are categorical, and what is run are the rows that were asked for."""
+        return isinstance(self.action_dist, UncheckedCategorical) and not self.adds_rows
 
-    def _known_or_judged(self, obs: Tensor) -> _Judged:
+    def _known_or_run(self, obs: Tensor) -> _Outputs:
         """What the networks say of observations, without history; a rollout, in which they stay, runs each once."""
-        judged = self._known(obs)
-        if judged is None:
+        outputs = self._known(obs)
+        if outputs is None:
             with torch.set_grad_enabled(self.keeps_forward):
-                judged = self._judge(obs)
-            if judged.rows is not None or self.keeps_forward:
-                self._keep(obs, judged)
-        return judged.detached()
+                outputs = self._outputs_of(obs)
+            if outputs.rows is not None or self.keeps_forward:
+                self._keep(obs, outputs)
+        return outputs.detached()
 
-    def _keep(self, obs: Tensor, judged: _Judged) -> None:
+    def _keep(self, obs: Tensor, outputs: _Outputs) -> None:
         """Remembers what was said of these observations."""
         places = None
-        if judged.rows is not None:
+        if outputs.rows is not None:
             assert self._distinct is not None
-            places = self._distinct.table(obs, judged.rows)
-        self._kept = _Kept(self._parameter_version(), judged, obs, places)
+            places = self._distinct.table(obs, outputs.rows)
+        self._kept = _Kept(self._parameter_version(), outputs, obs, places)
 
-    def _known(self, obs: Tensor) -> _Judged | None:
+    def _known(self, obs: Tensor) -> _Outputs | None:
         """What was kept of these observations; None if anything is missing, the history included where one is due."""
         kept = self._kept
         if kept is None or kept.version != self._parameter_version():
             return None
-        if torch.is_grad_enabled() and not kept.judged.logits.requires_grad:
+        if torch.is_grad_enabled() and not kept.outputs.logits.requires_grad:
             return None
         if kept.places is None:
             is_same = kept.observations.shape == obs.shape and torch.equal(kept.observations, obs)
-            return kept.judged if is_same else None
+            return kept.outputs if is_same else None
         assert self._distinct is not None
         rows = kept.places.index_select(0, self._distinct.codes(obs))
-        return None if rows.min() < 0 else replace(kept.judged, rows=rows)
+        return None if rows.min() < 0 else replace(kept.outputs, rows=rows)
 
-    def _judge(self, obs: Tensor) -> _Judged:
+    def _outputs_of(self, obs: Tensor) -> _Outputs:
         """Log-probabilities and values of observations, of distinct ones if that is asked for and pays."""
         found = self._distinct.of(obs) if self._distinct is not None and len(obs) >= MIN_DISTINCT_ROWS else None
         distinct, rows = (obs, None) if found is None else found
@@ -242,13 +246,13 @@ class TransformerPolicy(ActorCriticPolicy):
         else:
             latent_pi = self.mlp_extractor.forward_actor(pi_features)
             latent_vf = self.mlp_extractor.forward_critic(self._run(distinct, self.vf_features_extractor))
-        return _Judged(self.action_net(latent_pi), self.value_net(latent_vf), rows)
+        return _Outputs(self.action_net(latent_pi), self.value_net(latent_vf), rows)
 
-    def _distribution(self, judged: _Judged) -> UncheckedCategorical | CategoricalTable:
-        if judged.rows is not None:
-            return CategoricalTable(judged.logits.log_softmax(1), judged.rows)
+    def _distribution(self, outputs: _Outputs) -> UncheckedCategorical | CategoricalTable:
+        if outputs.rows is not None:
+            return CategoricalTable(outputs.logits.log_softmax(1), outputs.rows)
         assert isinstance(self.action_dist, UncheckedCategorical)
-        return self.action_dist.proba_distribution(judged.logits)
+        return self.action_dist.proba_distribution(outputs.logits)
 
     def _parameter_version(self) -> int:
         """Changes with every change of a parameter in place, as optimizers make it."""
