@@ -194,6 +194,7 @@ def test_several_steps_and_noise_run_too(tmp_path: Path) -> None:
         (["ablation=shuffled_rewards", "n_envs=1"], "n_envs must be at least 2"),
         (["ablation=no_baseline", "learner={algorithm: PPO}"], "one of REINFORCE"),
         (["ablation=no_world_model", "world_model.scale=0"], "takes nothing away"),
+        (["contrastive.scale=0.1"], "the learner cannot be made: the contrastive loss .* horizon of at least 2$"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(
@@ -218,6 +219,15 @@ def test_a_world_model_that_cannot_be_is_refused_with_a_way_out(
     assert list(tmp_path.iterdir()) == []
     result = run(short("world_model.scale=0"), tmp_path / "run")
     assert result.verdict.criteria[3].passed is False
+
+
+def test_other_losses_learn_where_they_are_asked_for(tmp_path: Path) -> None:
+    asked = ["latent_world_model.scale=0.1", "contrastive.scale=0.1", "env.arguments.horizon=4"]
+    for name, overrides, learns in (("with", asked, True), ("baseline", [*asked, "agent=rl_only"], False)):
+        run(short(*overrides, "logging.interval=1"), tmp_path / name)
+        columns = (tmp_path / name / "train/progress.csv").read_text().splitlines()[0].split(",")
+        assert ("train/latent_world_model_spread" in columns) is learns
+        assert ("train/contrastive_accuracy" in columns) is learns
 
 
 def test_tensorboard_is_written_where_it_is_installed(tmp_path: Path) -> None:

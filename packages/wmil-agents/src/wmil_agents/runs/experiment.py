@@ -14,6 +14,9 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.attachment import attach
+from wmil_agents.auxiliary_loss import AuxiliaryLoss
+from wmil_agents.auxiliary_losses.contrastive import ContrastiveLoss
+from wmil_agents.auxiliary_losses.latent_world_model import LatentWorldModelLoss
 from wmil_agents.auxiliary_losses.teacher import TeacherLoss
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.evaluation.evaluate import evaluate
@@ -180,21 +183,27 @@ def _policy_kwargs(settings: Settings) -> dict[str, Any]:
 
 
 def _with_losses(settings: Settings, model: A2C | PPO) -> A2C | PPO:
-    teacher = [TeacherLoss()] if settings.agent == "kl_distill" else []
-    world_model = settings.world_model
-    scale = world_model_scale(settings)
-    loss = WorldModelLoss(
-        scale=scale,
-        hidden_width=world_model.hidden_width,
-        n_replayed=world_model.n_replayed,
-        predictable_only=world_model.predictable_only,
-    )
+    world_model = WorldModelLoss(**{**settings.world_model.model_dump(), "scale": world_model_scale(settings)})
+    others = _other_losses(settings)
     try:
-        return attach(model, [loss, *teacher])
+        return attach(model, [world_model, *others])
     except ValueError as error:
-        if scale == 0.0:  # not asked for, and these observations have nothing that its head could predict
-            return attach(model, teacher) if teacher else model
-        raise InputError(f"{error}; or do without a world model: world_model.scale=0") from None
+        if others:
+            attach(model, others)  # complains if it is about one of these
+        if not world_model.is_off:
+            raise InputError(f"{error}; or do without a world model: world_model.scale=0") from None
+        return model  # it was not asked for, and its head could predict nothing here
+
+
+def _other_losses(settings: Settings) -> list[AuxiliaryLoss]:
+    """Those beside the world model that are asked for."""
+    if settings.agent == "kl_distill":
+        return [TeacherLoss()]
+    if settings.agent != "learner":
+        return []
+    latent, contrastive = settings.latent_world_model, settings.contrastive
+    losses = LatentWorldModelLoss(**latent.model_dump()), ContrastiveLoss(**contrastive.model_dump())
+    return [loss for loss in losses if not loss.is_off]
 
 
 def world_model_scale(settings: Settings) -> float:

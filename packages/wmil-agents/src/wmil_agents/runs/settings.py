@@ -84,6 +84,32 @@ class WorldModelSettings(Section):
     """Whether attributes that state and action do not determine are left out."""
 
 
+class LatentWorldModelSettings(Section):
+    """A world model of features, which learns beside the policy where its scale is above 0."""
+
+    scale: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    """Weight of its loss; at 0 there is none. It may collapse: watch train/latent_world_model_spread."""
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
+    """Share of the extractor of its targets that stays in each minibatch; 0 for the policy's own extractor."""
+    hidden_width: Positive = 64
+    """Hidden units of its head."""
+    n_replayed: Annotated[int, Field(ge=0)] = 16
+    """Past transitions that it learns from beside each minibatch."""
+
+
+class ContrastiveSettings(Section):
+    """The contrastive loss, which learns beside the policy where its scale is above 0."""
+
+    scale: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    """Weight of the loss; at 0 there is none. It needs episodes and rollouts of two steps or more."""
+    n_pairs: Annotated[int, Field(ge=2)] = 8
+    """Most pairs of a step and a later one in a minibatch."""
+    discount: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9
+    """How much rarer each further step ahead is drawn."""
+    width: Positive = 32
+    """Size of the vectors that are compared."""
+
+
 class EvaluationSettings(Section):
     """How the policy is evaluated while it learns."""
 
@@ -166,6 +192,10 @@ class Settings(Section):
     """What the policy is made of."""
     world_model: WorldModelSettings = WorldModelSettings()
     """The world model that learns beside the policy."""
+    latent_world_model: LatentWorldModelSettings = LatentWorldModelSettings()
+    """A world model of features."""
+    contrastive: ContrastiveSettings = ContrastiveSettings()
+    """The contrastive loss."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How the policy is evaluated while it learns."""
     logging: LoggingSettings = LoggingSettings()
