@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from stable_baselines3 import A2C, PPO
+from sb3_contrib import RecurrentPPO
+from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.torch_layers import FlattenExtractor
 
@@ -129,3 +130,9 @@ def test_every_parameter_has_a_gradient_in_stock_algorithms(
     model = algorithm(TransformerPolicy, make_env(horizon=3), seed=0, device="cpu", **kwargs)
     model.learn(model.n_steps * 8)
     assert [name for name, p in model.policy.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("algorithm", [DQN, RecurrentPPO])
+def test_algorithms_with_another_kind_of_policy_are_told_what_to_do(algorithm: Any, make_env: MakeEnv) -> None:
+    with pytest.raises(AttributeError, match=r'give another algorithm its own policy, such as "MlpPolicy"'):
+        algorithm(TransformerPolicy, make_env(), device="cpu").learn(8)

@@ -25,6 +25,8 @@ from wmil_agents.policies.unchecked_categorical import UncheckedCategorical
 ACTION_GAIN = 0.01
 VALUE_GAIN = 1.0
 DEFAULT_MAX_PARAMETERS = 1_000_000
+OF_OTHERS = ("q_net", "actor", "critic", "lstm_actor")
+"""Parts that algorithms with another kind of policy look for."""
 MIN_DISTINCT_ROWS = 32
 """Of fewer rows all are run: finding the distinct ones would take longer than what it saves."""
 
@@ -138,6 +140,15 @@ class TransformerPolicy(ActorCriticPolicy):
     def forget(self) -> None:
         """Forgets what its networks said, for a caller that runs it with other parameters than its own."""
         self._kept = None
+
+    def __getattr__(self, name: str) -> Any:
+        """As ever; what another kind of policy would have is refused with a sentence."""
+        if name in OF_OTHERS:
+            raise AttributeError(
+                f"TransformerPolicy is for PPO, A2C and REINFORCE and has no {name!r}: give another algorithm its own "
+                'policy, such as "MlpPolicy", with policy_kwargs={"features_extractor_class": TransformerExtractor}'
+            )
+        return super().__getattr__(name)
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what was kept: a history cannot be copied."""
