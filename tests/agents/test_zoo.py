@@ -14,8 +14,10 @@ import yaml
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
+from wmil_agents.evaluation.evaluate import evaluate
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.reinforce import REINFORCE
+from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
 from wmil_agents.zoo import ALGORITHM, SETTINGS, main, register, sampled_settings, with_our_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
@@ -29,12 +31,13 @@ ROWS = [
 
 
 @pytest.fixture
-def zoo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """What `register` touches of rl-zoo3, as it is documented."""
+def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """What `register` touches of rl-zoo3, as it is documented, and a script that does nothing."""
     package, optimization = ModuleType("rl_zoo3"), ModuleType("rl_zoo3.hyperparams_opt")
     package.ALGOS = {"ppo": PPO}
     optimization.HYPERPARAMS_SAMPLER, optimization.HYPERPARAMS_CONVERTER = {}, {}
-    package.hyperparams_opt = optimization
+    package.hyperparams_opt, package.__path__ = optimization, [str(tmp_path)]
+    tmp_path.joinpath("train.py").touch()
     monkeypatch.setitem(sys.modules, "rl_zoo3", package)
     monkeypatch.setitem(sys.modules, "rl_zoo3.hyperparams_opt", optimization)
     return package
@@ -66,7 +69,7 @@ def test_a_command_without_a_script_says_how_it_is_used(monkeypatch: pytest.Monk
     ("words", "file"),
     [
         ("train --algo reinforce --env WMIL/PatternEcho-v0", "reinforce.yml"),
-        ("train --algo reinforce --env CartPole-v1", "reinforce.yml"),
+        ("train --algo reinforce --env WMIL/Conditional-v0", "reinforce.yml"),
         ("train --algo ppo --env WMIL/Conditional-v0", "ppo.yml"),
         ("train --algo ppo --env CartPole-v1", None),
         ("train --algo a2c --env WMIL/PatternEcho-v0", None),
@@ -79,6 +82,53 @@ def test_our_settings_are_used_where_nobody_named_others(words: str, file: str |
     given = words.split()
     added = [] if file is None else ["--conf-file", str(SETTINGS.joinpath(file))]
     assert with_our_settings(given) == given + added
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("tarin --algo reinforce", "rl-zoo3 has no script 'tarin'; there are train, enjoy"),
+        ("pots.plot_train", "rl-zoo3 has no script 'pots.plot_train'"),
+        ("train --env WMIL/PaternEcho-v0", "no environment 'WMIL/PaternEcho-v0', but WMIL/PatternEcho-v0"),
+        (
+            "train --algo reinforce --env Acrobot-v1",
+            "settings of reinforce for WMIL/.*, not for Acrobot-v1: write",
+        ),
+        ("train --algo reinforce", "settings of reinforce for WMIL/.*, not for CartPole-v1: .* --conf-file"),
+    ],
+)
+def test_what_there_is_not_ends_in_a_sentence(
+    zoo: ModuleType, monkeypatch: pytest.MonkeyPatch, words: str, sentence: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["zoo", *words.split()])
+    with pytest.raises(SystemExit, match=sentence):
+        main()
+
+
+@pytest.mark.parametrize("words", ["train --algo ppo --env CartPole-v1", "train --env Theirs-v0 --gym-packages theirs"])
+def test_what_rl_zoo3_knows_better_is_left_to_it(zoo: ModuleType, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["zoo", *words.split()])
+    main()
+    assert sys.argv[1:] == words.split()[1:]
+
+
+def test_every_env_of_ours_has_settings_for_reinforce(zoo: ModuleType) -> None:
+    register()
+    assert {env_id for algorithm, env_id, _ in ROWS if algorithm == ALGORITHM} == {
+        env_id for env_id in gym.registry if env_id.startswith("WMIL/") and gym.spec(env_id).vector_entry_point
+    }
+
+
+@pytest.mark.slow
+def test_conditional_is_learnt_with_its_settings_in_half_the_steps() -> None:
+    [settings] = [dict(row[2]) for row in ROWS if row[:2] == (ALGORITHM, "WMIL/Conditional-v0")]
+    env = make_vec_env("wmil_envs:WMIL/Conditional-v0", n_envs=settings.pop("n_envs"), seed=0)
+    n_timesteps = settings.pop("n_timesteps") // 2
+    model = REINFORCE(settings.pop("policy"), env, seed=0, device="cpu", **settings).learn(n_timesteps)
+    exact = evaluate(
+        model, BatchVecEnv(gym.make_vec("wmil_envs:WMIL/Conditional-v0", num_envs=8)), n_episodes=2, seed=0
+    )
+    assert exact.success.value >= 0.95
 
 
 @pytest.mark.parametrize(("algorithm", "env_id", "settings"), ROWS)
