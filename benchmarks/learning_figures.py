@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from benchmarks import machine
+from pathlib import Path
+
 from benchmarks.figure import Figure
-from benchmarks.learning import pattern_echo_steps
+from benchmarks.learning.pattern_echo_steps import BOUNDS, all_runs, file_name, summary, write
 from benchmarks.program import run_program
 
-RESULTS = machine.ROOT / "benchmarks" / "results" / "latest"
 FULL_SEEDS, FULL_HOLD_SEEDS = 200, 20
 SHORT_SEEDS, SHORT_HOLD_SEEDS = 20, 2
-LOCKED_EXPERIMENT = ["--world-model-scale", "0.2"]
-"""The first experiment's learner: a world model is attached."""
+LEARNERS = {"policy alone": None, "world model attached": 0.2}
+"""The scale of the world model; the first experiment's learner has one."""
 
 
-def measure(short: bool) -> list[Figure]:
+def measure(short: bool, runs: Path | None = None) -> list[Figure]:
     """Steps to 95 % exact success, and whether it lasts, with and without a world model."""
-    return [*figures("policy alone", [], short), *figures("world model attached", LOCKED_EXPERIMENT, short)]
+    return [figure for learner in LEARNERS for figure in figures(learner, short, runs)]
 
 
-def figures(learner: str, options: list[str], short: bool) -> list[Figure]:
-    """The figures of one learner; `options` are those of `pattern_echo_steps`."""
+def figures(learner: str, short: bool, runs: Path | None) -> list[Figure]:
+    """The figures of one learner; what each of its runs did is written to the folder `runs`, if there is one."""
     n_seeds, n_hold_seeds = (SHORT_SEEDS, SHORT_HOLD_SEEDS) if short else (FULL_SEEDS, FULL_HOLD_SEEDS)
-    seeds = ["--seeds", str(n_seeds), "--hold-seeds", str(n_hold_seeds)]
-    result = pattern_echo_steps.main([*seeds, "--results", str(RESULTS), *options])
-    bounds = pattern_echo_steps.BOUNDS
+    scale = LEARNERS[learner]
+    stopped, held = all_runs(n_seeds, n_hold_seeds, scale)
+    if runs is not None:
+        write(runs / file_name(scale), stopped, held)
+    result = summary(stopped, held)
     form = f"short form, the figure asks for {FULL_SEEDS} seeds" if short else "seeds"
     hold_form = f"short form, the figure asks for {FULL_HOLD_SEEDS} seeds" if short else "seeds"
     task = f"PatternEcho, {learner}"
@@ -37,7 +39,7 @@ def figures(learner: str, options: list[str], short: bool) -> list[Figure]:
             f"{task}: upper 95 % bootstrap limit of that median",
             result["median_upper"],
             "steps",
-            bounds["median_upper"],
+            BOUNDS["median_upper"],
             repeats=n_seeds,
             note=form,
         ),
@@ -45,7 +47,7 @@ def figures(learner: str, options: list[str], short: bool) -> list[Figure]:
             f"{task}: 99th percentile of steps to 95 %",
             result["percentile_99"],
             "steps",
-            bounds["percentile_99"],
+            BOUNDS["percentile_99"],
             repeats=n_seeds,
             note=form,
         ),
@@ -53,7 +55,7 @@ def figures(learner: str, options: list[str], short: bool) -> list[Figure]:
             f"{task}: share of runs at 95 % or more after 10,000 steps",
             result["holding"],
             "",
-            bounds["holding"],
+            BOUNDS["holding"],
             "more",
             repeats=n_hold_seeds,
             note=hold_form,
@@ -62,4 +64,4 @@ def figures(learner: str, options: list[str], short: bool) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    run_program("benchmarks.learning_figures", measure, __doc__)
+    run_program("benchmarks.learning_figures", measure, __doc__, tells_runs=True)

@@ -26,6 +26,11 @@ from benchmarks.table import page, read_csv, write_csv
 
 PROGRAMS = {
     "learning": "benchmarks.learning_figures",
+    "event_replay": "benchmarks.learning.event_replay",
+    "top_levels": "benchmarks.learning.top_levels",
+    "world_model_skill": "benchmarks.learning.world_model_skill",
+    "cartpole": "benchmarks.learning.cartpole_figures",
+    "learning_tests": "benchmarks.learning.learning_tests",
     "training": "benchmarks.speed.training",
     "updates": "benchmarks.speed.updates",
     "auxiliary_losses": "benchmarks.speed.auxiliary_losses",
@@ -64,7 +69,7 @@ def main() -> int:
                 figures += read_csv(folder / f"{name}.csv")
             continue
         print(f"{name}: python -m {PROGRAMS[name]}{'' if chosen.full else ' --short'}", flush=True)
-        measured = figures_of(PROGRAMS[name], short=not chosen.full)
+        measured = figures_of(PROGRAMS[name], folder, short=not chosen.full)
         if measured is None:
             failed.append(name)
             continue
@@ -102,11 +107,18 @@ def compare_with_peers(folder: Path, *, short: bool) -> bool:
     return answer.returncode == 0
 
 
-def figures_of(module: str, *, short: bool) -> list[Figure] | None:
-    """What a program measures in a fresh process with one thread; None if it fails, its complaint shown."""
+def figures_of(module: str, runs: Path, *, short: bool) -> list[Figure] | None:
+    """What a program measures in a fresh process with one thread; None if it fails, its complaint shown.
+
+    Args:
+        module: the program.
+        runs: where it writes what each of its runs did, if it does.
+        short: whether its short form is enough.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "figures.json"
-        command = [sys.executable, "-m", module, "--json", str(file), *(["--short"] if short else [])]
+        options = ["--json", str(file), "--runs", str(runs.resolve()), *(["--short"] if short else [])]
+        command = [sys.executable, "-m", module, *options]
         one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
         answer = subprocess.run(command, cwd=machine.ROOT, env=one_thread, stdout=subprocess.DEVNULL)
         if answer.returncode != 0:

@@ -18,6 +18,7 @@ import gymnasium as gym
 import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import LinearSchedule
 
 from wmil_agents.evaluation.evaluate import evaluate
@@ -86,20 +87,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(text)
 
 
-def history_agent(changes: Sequence[str], total_steps: int) -> Learner:
+def history_agent(changes: Sequence[str], total_steps: int, *, until_solved: bool = False) -> Learner:
     """The preset with settings changed."""
 
     def learner(seed: int, interval: int) -> Run:
         experiment = build_experiment(load_settings(PRESET, [*changes, f"seed={seed}"]))
         try:
-            return follow(experiment.model, lambda: experiment.evaluate(N_EPISODES), total_steps, interval)
+            return follow(
+                experiment.model, lambda: experiment.evaluate(N_EPISODES), total_steps, interval, until_solved
+            )
         finally:
             experiment.close()
 
     return learner
 
 
-def peer(total_steps: int) -> Learner:
+def peer(total_steps: int, *, until_solved: bool = False) -> Learner:
     """Stable-Baselines3's own network on the same environments, with the settings that rl-zoo3 has for them."""
 
     def learner(seed: int, interval: int) -> Run:
@@ -112,7 +115,7 @@ def peer(total_steps: int) -> Learner:
             return evaluate(model, evaluation_env, n_episodes=N_EPISODES, seed=evaluation_seed(seed))
 
         try:
-            return follow(model, judge, total_steps, interval)
+            return follow(model, judge, total_steps, interval, until_solved)
         finally:
             env.close()
             evaluation_env.close()
@@ -120,8 +123,10 @@ def peer(total_steps: int) -> Learner:
     return learner
 
 
-def follow(model: BaseAlgorithm, judge: Callable[[], Evaluation], total_steps: int, interval: int) -> Run:
-    """Learns, with an evaluation at every interval whose time does not count."""
+def follow(
+    model: BaseAlgorithm, judge: Callable[[], Evaluation], total_steps: int, interval: int, until_solved: bool
+) -> Run:
+    """Learns all steps or until it is solved, with an evaluation at every interval whose time does not count."""
     points: Run = []
     started, judging = time.process_time(), 0.0
 
@@ -137,8 +142,22 @@ def follow(model: BaseAlgorithm, judge: Callable[[], Evaluation], total_steps: i
         assert episode_return is not None
         points.append(Point(evaluated.step, episode_return, time.process_time() - started - judging))
 
-    model.learn(total_steps, EvaluationCallback(timed, interval, total_steps, keep))
+    callbacks: list[BaseCallback] = [EvaluationCallback(timed, interval, total_steps, keep)]
+    if until_solved:
+        callbacks.append(StopWhen(lambda: first_solved(points) is not None))
+    model.learn(total_steps, callbacks)
     return points
+
+
+class StopWhen(BaseCallback):
+    """Ends learning at the first step at which something is so."""
+
+    def __init__(self, is_so: Callable[[], bool]) -> None:
+        super().__init__()
+        self.is_so = is_so
+
+    def _on_step(self) -> bool:
+        return not self.is_so()
 
 
 def first_solved(run: Run) -> Point | None:
