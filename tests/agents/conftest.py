@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,13 @@ MakeEnv = Callable[..., BatchVecEnv]
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _imports_once() -> None:
+    """Whoever starts the server of processes: those of environments and of runs have imported what they need."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        multiprocessing.set_forkserver_preload(["wmil_agents.runs.processes", "torch._dynamo"])
 
 
 @pytest.fixture
