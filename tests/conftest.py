@@ -1,10 +1,14 @@
-"""What the tests of both packages share: a lazy parent that judges by the rule, and who hears Ctrl-C."""
+"""What the tests of both packages share: a lazy parent, programs run in new processes, and who hears Ctrl-C."""
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,3 +79,58 @@ class LazyRule(RuleParent):
 def lazy_rule() -> type[LazyRule]:
     """The class of a lazy parent."""
     return LazyRule
+
+
+class ForkServer:
+    """Runs programs as `python FILE` does, in processes forked from one that has imported torch: that takes seconds.
+
+    Args:
+        folder: for what programs print.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        program = [sys.executable, str(Path(__file__).with_name("fork_server.py"))]
+        self._out, self._err = folder / "out", folder / "err"
+        self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(
+        self,
+        program: Path,
+        *arguments: str,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        warnings_are_errors: bool = False,
+        seconds: int = 300,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program in a folder, and wait for it; one that takes longer is killed."""
+        asked = {
+            "program": str(program),
+            "arguments": arguments,
+            "folder": str(folder),
+            "environment": environment or {},
+            "warnings_are_errors": warnings_are_errors,
+            "seconds": seconds,
+            "out": str(self._out),
+            "err": str(self._err),
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        for place in (self._out, self._err):
+            place.write_text("")
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        out, err = (place.read_text(encoding="utf-8") for place in (self._out, self._err))
+        return subprocess.CompletedProcess(asked["program"], code, out, err)
+
+    def close(self) -> None:
+        """End the process that is forked from."""
+        self._process.communicate()
+
+
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """Runs programs in new processes that need not import torch anew."""
+    server = ForkServer(tmp_path_factory.mktemp("fork_server"))
+    yield server
+    server.close()

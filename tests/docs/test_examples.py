@@ -1,19 +1,20 @@
 """The programs in docs/examples run, and each is shown in a page."""
 
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+LONG = {"analysis.py", "auxiliary_loss.py"}
+"""They train for more than ten seconds, and what they show has quick tests of its own."""
+RUN = [pytest.param(path, marks=pytest.mark.slow) if path.name in LONG else path for path in EXAMPLES]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_runs(example: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", str(example)]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+@pytest.mark.parametrize("example", RUN, ids=lambda path: path.name)
+def test_an_example_runs(example: Path, fork_server: Any, tmp_path: Path) -> None:
+    result = fork_server.run(example, folder=tmp_path, warnings_are_errors=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout
 

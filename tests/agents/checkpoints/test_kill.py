@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 PROGRAM = Path(__file__).parent / "kill_program.py"
 
 
-def killed(folder: Path, name: str, n_kills: int) -> None:
-    command = [sys.executable, str(PROGRAM), str(folder), name, str(n_kills), "0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def killed(fork_server: Any, folder: Path, name: str, n_kills: int) -> None:
+    done = fork_server.run(PROGRAM, str(folder), name, str(n_kills), "0", folder=folder, seconds=3_600)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["killed"] == n_kills
@@ -22,13 +20,13 @@ def killed(folder: Path, name: str, n_kills: int) -> None:
     assert told["wrong"] == []
 
 
-def test_a_few_kills_change_nothing(tmp_path: Path) -> None:
-    killed(tmp_path, "dqn-events", 4)
+def test_a_few_kills_change_nothing(fork_server: Any, tmp_path: Path) -> None:
+    killed(fork_server, tmp_path, "dqn-events", 4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["reinforce-world-model-shuffled", "ppo-three-losses", "recurrent", "sac-normalised-noise"]
 )
-def test_fifty_kills_change_nothing(name: str, tmp_path: Path) -> None:
-    killed(tmp_path, name, 50)
+def test_fifty_kills_change_nothing(name: str, fork_server: Any, tmp_path: Path) -> None:
+    killed(fork_server, tmp_path, name, 50)

@@ -6,13 +6,13 @@ import json
 import runpy
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 HERE = Path(__file__).parent
+PROGRAM = HERE / "resume_program.py"
 NAMES = list(runpy.run_path(str(HERE / "scenarios.py"))["SCENARIOS"])
 QUICK = {
     "reinforce-events-mastery",
@@ -27,19 +27,21 @@ QUICK = {
 """One of each kind of algorithm, loss, buffer and wrapper; the others are slow together."""
 
 
-def ask(command: str, folder: Path, names: Sequence[str]) -> Any:
-    program = [sys.executable, "-W", "error", str(HERE / "resume_program.py"), command, str(folder), *names]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+def told(done: subprocess.CompletedProcess[str]) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module", params=["quick", pytest.param("others", marks=pytest.mark.slow)])
-def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+def found(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, fork_server: Any
+) -> tuple[Any, Any]:
     """What writing checkpoints changed, and what differs after continuing, by model; all in two processes."""
     names = [name for name in NAMES if (name in QUICK) is (request.param == "quick")]
     folder = tmp_path_factory.mktemp("runs")
-    return ask("begin", folder, names), ask("continue", folder, names)
+    begun = fork_server.run(PROGRAM, "begin", str(folder), *names, folder=HERE, warnings_are_errors=True)
+    command = [sys.executable, "-W", "error", str(PROGRAM), "continue", str(folder), *names]
+    return told(begun), told(subprocess.run(command, capture_output=True, text=True, check=False))
 
 
 def test_the_quick_ones_are_among_all() -> None:

@@ -1,7 +1,6 @@
 import re
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,9 +46,10 @@ def test_what_was_exported_does_what_the_run_does(finished: Path, exported: Path
     other.close()
 
 
-def test_the_program_on_the_card_runs(exported: Path) -> None:
+def test_the_program_on_the_card_runs(exported: Path, fork_server: Any, tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", (exported / "README.md").read_text(), re.DOTALL)
-    answer = subprocess.run([sys.executable, "-c", program], cwd=exported, capture_output=True, text=True, check=False)
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    answer = fork_server.run(tmp_path / "program.py", folder=exported)
     assert answer.returncode == 0, answer.stderr
     assert "chance 0.1250, best possible 1.000" in answer.stdout
 

@@ -14,18 +14,18 @@ PROGRAM = Path(__file__).parent / "surgery_callback_resume_program.py"
 NAMES = ["reinforce-sac", "ppo-evolution", "dqn-careless"]
 
 
-def ask(command: str, folder: Path) -> Any:
-    program = [sys.executable, "-W", "error", str(PROGRAM), command, str(folder), *NAMES]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+def told(done: subprocess.CompletedProcess[str]) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+def found(tmp_path_factory: pytest.TempPathFactory, fork_server: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """What took place, and what differs after continuing; all in two processes."""
     folder = tmp_path_factory.mktemp("operated")
-    return ask("begin", folder), ask("continue", folder)
+    begun = fork_server.run(PROGRAM, "begin", str(folder), *NAMES, folder=folder, warnings_are_errors=True)
+    command = [sys.executable, "-W", "error", str(PROGRAM), "continue", str(folder), *NAMES]
+    return told(begun), told(subprocess.run(command, capture_output=True, text=True, check=False))
 
 
 @pytest.mark.parametrize("name", NAMES)
