@@ -191,7 +191,7 @@ def test_several_losses_are_logged_with_their_metrics() -> None:
     assert logged["train/world_model_grad_norm"] > 0
 
 
-@pytest.mark.parametrize("make_model", [dqn, sac])
+@pytest.mark.parametrize("make_model", [dqn, pytest.param(sac, marks=pytest.mark.slow)])
 def test_the_loss_falls(make_model: MakeModel) -> None:
     model = attach(make_model(learning_rate=3e-3), [WorldModelLoss(scale=1.0)])
     losses = []

@@ -120,6 +120,7 @@ def test_other_baselines_learn_too(make_env: MakeEnv, baseline: str) -> None:
     assert steps_to_solve(reinforce(make_env(), baseline=baseline), limit=4_000) < 4_000
 
 
+@pytest.mark.slow
 def test_a_longer_horizon_is_learnt_from_whole_episodes(make_env: MakeEnv) -> None:
     model = reinforce(make_env(horizon=3, dynamics="fresh"))
     assert model.n_steps == 3
