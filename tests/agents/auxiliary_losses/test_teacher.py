@@ -37,8 +37,9 @@ def ppo(venv: Any, **kwargs: Any) -> PPO:
 
 
 @pytest.mark.filterwarnings("ignore:.*already wrapped with a.*Monitor:UserWarning")
-@pytest.mark.parametrize("kind", ["batch", "dummy", "monitor"])
-@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "recurrent"), [("batch", False), ("dummy", False), ("monitor", False), ("monitor", True)]
+)
 def test_the_right_action_of_its_own_row_has_the_best_score(kind: str, recurrent: bool, monkeypatch: Any) -> None:
     seen: list[Transitions] = []
     plain_loss = TeacherLoss.loss
