@@ -158,7 +158,7 @@ class Recall(gym.Env[int, int]):
         return 0, float(self.n_steps == 3 and action == self.cue - 1), self.n_steps == 3, False, {}
 
 
-@pytest.mark.parametrize("positions", KINDS)
+@pytest.mark.parametrize("positions", [KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])])
 def test_what_was_seen_two_steps_ago_is_learnt_to_be_remembered(positions: str) -> None:
     env = HistoryVecEnv(DummyVecEnv([Recall] * 16), 4)
     env.seed(0)

@@ -73,7 +73,7 @@ def assert_the_same(result: Any, expected: Any) -> None:
     assert result.evaluation.episode_return == expected.evaluation.episode_return
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+@pytest.mark.parametrize("provider", ["openai", pytest.param("anthropic", marks=pytest.mark.slow)])
 def test_the_locked_experiment_asks_eight_questions_and_learns_what_the_rule_teaches(
     settings_with: Any, by_rule: Any, provider: str, tmp_path: Path
 ) -> None:
