@@ -87,7 +87,7 @@ def test_an_interval_inside_a_rollout_is_taken_after_it(tmp_path: Path) -> None:
 
 def test_settings_and_result_travel_between_processes(tmp_path: Path) -> None:
     settings = pickle.loads(pickle.dumps(short()))
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
         there = pool.submit(run, settings, tmp_path / "there").result()
     here = run(settings, tmp_path / "here")
     assert float(there.evaluation.success) == float(here.evaluation.success)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +55,7 @@ import gymnasium
     assert printed(f"{program}\n{PRINTED}")[0] == "True"
 
 
-def test_the_package_can_be_named_in_the_id() -> None:
+def test_the_package_can_be_named_in_the_id(fork_server: Any, tmp_path: Path) -> None:
     program = """
 import gymnasium, warnings
 import wmil_agents.surgeons.patient as patient
@@ -63,4 +65,6 @@ print(env.reset(seed=0)[1]["fault"], env.unwrapped.n_edits, env.spec.to_json()[:
 envs = gymnasium.make_vec("wmil_agents:WMIL/Surgery-v0", num_envs=2)
 print(envs.reset(seed=0)[0].shape)
 """
-    assert printed(program) == ["flipped_head", "2", "{", "(2,", "18)"]
+    (tmp_path / "program.py").write_text(program)
+    done = fork_server.run(tmp_path / "program.py", folder=tmp_path, warnings_are_errors=True)
+    assert done.stdout.split() == ["flipped_head", "2", "{", "(2,", "18)"], done.stderr
