@@ -122,6 +122,7 @@ def test_a_missing_matplotlib_is_named_with_the_command(in_tmp: Path, monkeypatc
     assert not (in_tmp / "here" / "repair.svg").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="a group of processes is interrupted")
 def test_an_interruption_keeps_what_is_done_and_says_how_to_go_on(in_tmp: Path) -> None:
     program = "from wmil_agents.cli.main import app; app()"
