@@ -196,10 +196,7 @@ def replies(draw: st.DrawFn) -> tuple[str, str]:
     return kind, draw(near_valid(kind) if source == "near valid" else mutated(kind))
 
 
-@settings(max_examples=2_000, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(replies())
-def test_any_reply_is_a_valid_answer_or_malformed(case: tuple[str, str]) -> None:
-    kind, text = case
+def is_a_valid_answer_or_malformed(kind: str, text: str) -> None:
     question = ASKED[kind]
     try:
         answer = parse(question, text)
@@ -223,3 +220,19 @@ def test_any_reply_is_a_valid_answer_or_malformed(case: tuple[str, str]) -> None
             assert row.keys() == {"action", *question.content["components"]}
             scores = [row[name] for name in question.content["components"]]
             assert all(type(score) is float and np.isfinite(score) and 0.0 <= score <= 1.0 for score in scores)
+
+
+REPEATABLE: Any = {"deadline": None, "database": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=400, **REPEATABLE)
+@given(replies())
+def test_any_reply_is_a_valid_answer_or_malformed(case: tuple[str, str]) -> None:
+    is_a_valid_answer_or_malformed(*case)
+
+
+@pytest.mark.slow
+@settings(max_examples=2_000, **REPEATABLE)
+@given(replies())
+def test_any_of_many_replies_is_a_valid_answer_or_malformed(case: tuple[str, str]) -> None:
+    is_a_valid_answer_or_malformed(*case)
