@@ -12,7 +12,7 @@ PAGES = [
     *sorted((ROOT / "packages").glob("*/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-LONG = {"docs/comparisons.md-0", "docs/surgeons.md-0", "docs/surgery_callback.md-0"}
+LONG = {"README.md-0", "docs/comparisons.md-0", "docs/surgeons.md-0", "docs/surgery_callback.md-0"}
 """They train for many seconds, and what they show has quick tests of its own."""
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -7,8 +7,8 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
-LONG = {"analysis.py", "auxiliary_loss.py"}
-"""They train for more than ten seconds, and what they show has quick tests of its own."""
+LONG = {"analysis.py", "auxiliary_loss.py", "llm_parent.py"}
+"""They train for many seconds, and what they show has quick tests of its own."""
 RUN = [pytest.param(path, marks=pytest.mark.slow) if path.name in LONG else path for path in EXAMPLES]
 
 
