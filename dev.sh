@@ -220,7 +220,7 @@ export PATH VIRTUAL_ENV OMP_NUM_THREADS
 
 case $verb in
 train) exec wmil train mvp "$@" ;;
-test) exec python -m pytest -n auto --maxprocesses 4 "$@" ;;
+test) exec python -m pytest -n auto --maxprocesses 4 --dist worksteal "$@" ;;
 lint) lint ;;
 docs)
     build_docs "$@"
