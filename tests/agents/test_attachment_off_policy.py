@@ -17,6 +17,7 @@ from wmil_agents.attached_critic import AttachedCriticPolicy
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
 from wmil_agents.auxiliary_losses.contrastive import ContrastiveLoss
+from wmil_agents.auxiliary_losses.latent_world_model import LatentWorldModelLoss
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.extractors.transformer import TransformerExtractor
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
@@ -274,3 +275,11 @@ def test_losses_are_named_once_and_all_at_once() -> None:
         attach(dqn())
     with pytest.raises(ValueError, match="already"):
         attach(attach(dqn(), [WorldModelLoss()]), [WorldModelLoss(name="other")])
+
+
+def test_heads_follow_the_training_mode_and_moving_averages_do_not() -> None:
+    model = attach(dqn(), [LatentWorldModelLoss()])
+    for mode in (False, True):
+        model.policy.set_training_mode(mode)
+        assert all(module.training is mode for module in model.policy.auxiliary_heads.modules())
+        assert not any(module.training for module in model.policy.auxiliary_targets.modules())

@@ -221,7 +221,7 @@ def test_an_evaluation_by_episodes_draws_from_none(name: str, make_env: Any) -> 
         evaluate(model, env, n_episodes=4, seed=1, exact=False)
 
 
-@pytest.mark.parametrize(("name", "deterministic"), [("DQN", True), ("SAC", True), ("SAC", False)])
+@pytest.mark.parametrize(("name", "deterministic"), [("DQN", True), ("DQN", False), ("SAC", True), ("SAC", False)])
 def test_an_evaluation_of_an_off_policy_model_draws_from_none(name: str, deterministic: bool) -> None:
     model = attach(MODELS[name](), [WorldModelLoss()])
     env = single_echoes() if name == "DQN" else DummyVecEnv([Walk])

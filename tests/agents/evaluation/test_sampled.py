@@ -70,6 +70,17 @@ def test_the_same_seed_gives_the_same_estimate_and_leaves_torch_as_it_was() -> N
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_the_seed_decides_the_draws_of_a_policy_that_explores_by_itself() -> None:
+    env = make_vec_env("wmil_envs:WMIL/PatternEcho-v0", 2, env_kwargs={"horizon": 3})
+    model = DQN("MlpPolicy", env, buffer_size=10, seed=0)
+    model.exploration_rate = 0.5
+    before = model.action_space.np_random.bit_generator.state
+    returns = [evaluate_episodes(model, env, 20, seed=seed).episode_return.value for seed in (1, 1, 2, 3)]
+    assert returns[0] == returns[1]
+    assert len(set(returns)) > 1
+    assert model.action_space.np_random.bit_generator.state == before
+
+
 def test_success_has_wilsons_interval() -> None:
     env = make_batch_vec_env("wmil_envs:WMIL/PatternEcho-v0", num_envs=4)
     evaluation = evaluate_episodes(PPO("MlpPolicy", env, n_steps=8, batch_size=8, seed=0), env, 40, 0)

@@ -15,5 +15,6 @@ def test_the_loss_depends_on_directions_alone() -> None:
 
 def test_the_spread_is_zero_where_everything_is_the_same() -> None:
     assert float(spread(torch.ones(5, 3))) == pytest.approx(0.0, abs=1e-6)
+    assert float(spread(torch.zeros(5, 3))) == 0.0
     assert float(spread(torch.tensor([[1.0, 0.0], [-3.0, 0.0]]))) == pytest.approx(1.0)
     assert float(spread(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))) == pytest.approx(0.5)

@@ -19,6 +19,7 @@ from wmil_agents.auxiliary_loss import AuxiliaryLoss, Observations, Transitions
 from wmil_agents.buffers.next_observation_buffer import Minibatch
 from wmil_agents.losses.carry_loss import carry_loss
 from wmil_agents.mixin import mixed
+from wmil_agents.policies.module_list import set_training
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 
 
@@ -74,6 +75,12 @@ class AuxiliaryHeads(BasePolicy):
         self.learning_optimizer.param_groups[0]["params"].extend(heads.parameters())
         self.minibatch = Minibatch()
         self.start_update(1.0)
+
+    def set_training_mode(self, mode: bool) -> None:
+        """As ever, heads included; the moving averages give targets and are never in training mode."""
+        super().set_training_mode(mode)
+        set_training(self.auxiliary_heads, mode)
+        set_training(self.auxiliary_targets, False)
 
     def start_update(self, progress_remaining: float) -> None:
         """Fixes the scales for the update that follows, and forgets the metrics of the last one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +55,7 @@ class Played:
 def play_episodes(
     model: BaseAlgorithm, env: VecEnv, n_episodes: int, seed: int, *, deterministic: bool = False
 ) -> Played:
-    """Plays episodes; torch's global generator is left as it was.
+    """Plays episodes; the generators that policies draw from are left as they were: torch's, NumPy's, the model's own.
 
     Every environment plays the same number of episodes, give or take one, so that short ones are not favoured.
 
@@ -70,8 +72,7 @@ def play_episodes(
     quotas = np.array([(n_episodes + place) // env.num_envs for place in range(env.num_envs)])
     played = Played([], [], [], [])
     rewards_so_far, entropy_so_far, steps = np.zeros((3, env.num_envs))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _own_draws(model, seed):
         env.seed(seed)
         observations = env.reset()
         while quotas.any():
@@ -89,6 +90,27 @@ def play_episodes(
                     played.successes.append(bool(infos[i]["is_success"]))
             rewards_so_far[dones] = entropy_so_far[dones] = steps[dones] = 0.0
     return played
+
+
+@contextmanager
+def _own_draws(model: BaseAlgorithm, seed: int) -> Iterator[None]:
+    """A block in which everything that a policy draws follows from the seed; afterwards generators are as before.
+
+    Most policies draw from torch's; DQN, where it explores, from NumPy's and from the action space's.
+    """
+    numpy_state = np.random.get_state()  # noqa: NPY002  # Stable-Baselines3 draws from it
+    of_space = model.action_space.np_random.bit_generator
+    space_state = of_space.state
+    first, second = np.random.SeedSequence(seed).spawn(2)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            torch.manual_seed(seed)
+            np.random.seed(first.generate_state(1))  # noqa: NPY002
+            of_space.state = type(of_space)(second).state
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            of_space.state = space_state
 
 
 def evaluate_episodes(

@@ -12,5 +12,6 @@ def latent_prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 def spread(vectors: Tensor) -> Tensor:
-    """1 - |mean of the vectors' directions|^2, from (B, d): 0 if all point the same way, at most 1."""
-    return 1.0 - F.normalize(vectors).mean(0).square().sum()
+    """Variance of the vectors' directions, from (B, d): 0 if all point the same way or nowhere, at most 1."""
+    directions = F.normalize(vectors)
+    return directions.square().sum(1).mean() - directions.mean(0).square().sum()
