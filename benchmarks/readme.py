@@ -14,9 +14,13 @@ from benchmarks.peers.report import (
     against_our_default,
     best,
     emphasised,
+    of_course,
     ratio_text,
+    seconds_text,
+    steps_text,
     table,
 )
+from benchmarks.peers.rows import COURSES, ECHO_COURSE
 from benchmarks.results_folder import LATEST
 from benchmarks.table import read_csv
 
@@ -50,13 +54,15 @@ def section(results: Path) -> str:
     lessons = read_rows(results / f"{LEARNING}.csv", Lesson)
     rates = read_rows(results / f"{STEPPING}.csv", Rate)
     figures = [figure for path in sorted(results.glob("*.csv")) if is_figures(path) for figure in read_csv(path)]
-    seeds = max(one.seeds for one in lessons)
+    echo = of_course(lessons, ECHO_COURSE)
+    seeds = max(one.seeds for one in echo)
     return "\n\n".join(
         [
             "PatternEcho until 95 % of the answers are right, computed exactly: medians of one run on one machine, "
             f"{seeds} seeds. Steps and CPU time beside the first row: above 1 x that one needs less.",
-            learners_table(lessons),
-            best(lessons),
+            learners_table(echo),
+            best(echo),
+            *elsewhere(lessons),
             "Stepping environments at random, in million steps per CPU second of one thread:",
             stepping_table(rates),
             bounds(figures),
@@ -69,13 +75,31 @@ def is_figures(path: Path) -> bool:
     return path.read_text(encoding="utf-8").startswith("name,value,unit,bound,")
 
 
+def elsewhere(lessons: Sequence[Lesson]) -> list[str]:
+    """The other worlds, where there are some: a table of those that took part in each."""
+    parts: list[str] = []
+    for course in COURSES:
+        learners = of_course(lessons, course)
+        if course is ECHO_COURSE or not learners:
+            continue
+        n_seeds = max(one.seeds for one in learners)
+        parts += [f"{course.name}, {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}:", learners_table(learners)]
+    if not parts:
+        return []
+    told = (
+        "Worlds with more questions, the settings being our defaults or those found for PatternEcho. Where most runs "
+        "had not got there, > stands before what they spent."
+    )
+    return [told, *parts]
+
+
 def learners_table(lessons: Sequence[Lesson]) -> str:
     """One row for each learner that took part."""
     rows = [("learner", "steps to 95 %", "CPU s", "steps", "CPU time"), ("---",) * 5]
     for one in lessons:
         if one.steps is not None and one.seconds is not None:
             ratios = [against_our_default(one, ratio) for ratio in (one.steps_ratio, one.seconds_ratio)]
-            rows.append((emphasised(one), f"{one.steps:,.0f}", f"{one.seconds:.3g}", *ratios))
+            rows.append((emphasised(one), steps_text(one), seconds_text(one), *ratios))
     return table(rows)
 
 

@@ -43,6 +43,8 @@ PROGRAMS = {
     "checkpoints": "benchmarks.speed.checkpoints",
     "imports": "benchmarks.speed.imports",
 }
+ONLY_IN_FULL = ("cartpole", "learning_tests")
+"""Left out of the short form unless asked for by name: half a minute each."""
 PEERS_PROGRAM = "peers"
 METHOD = (
     "Medians over the repeats. Times are CPU time of one process with one thread unless the last column says wall "
@@ -58,7 +60,7 @@ def main() -> int:
     parser.add_argument("--results", type=Path, help="write there alone, not into a dated folder and latest/")
     chosen = parser.parse_args()
     folder = chosen.results or LATEST
-    programs = chosen.only or [*PROGRAMS, *([PEERS_PROGRAM] if installed_peers() else [])]
+    programs = chosen.only or programs_of(chosen.full)
     figures: list[Figure] = []
     failed: list[str] = []
     earlier: list[str] = []
@@ -89,6 +91,12 @@ def main() -> int:
         write_readme()
         print(f"Kept in {kept.name}/, and shown in the README")
     return 1 if failed else 0
+
+
+def programs_of(full: bool) -> list[str]:
+    """Names of what is measured where nothing is asked for by name."""
+    own = [name for name in PROGRAMS if full or name not in ONLY_IN_FULL]
+    return [*own, *([PEERS_PROGRAM] if installed_peers() else [])]
 
 
 def installed_peers() -> list[str]:

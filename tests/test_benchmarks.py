@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import importlib
 import re
 import subprocess
@@ -113,6 +114,38 @@ def test_a_program_that_fails_is_named_and_the_exit_code_says_so(
     assert "benchmarks.no_such_program" in capsys.readouterr().err
 
 
+RECORDING = """
+import json, pathlib, sys
+options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+figure = {"name": "recorded", "value": 1.0, "unit": "", "verdict": ""}
+pathlib.Path(options["--json"]).write_text(json.dumps([figure]))
+(pathlib.Path(options["--runs"]) / "every_run.csv").write_text("x")
+"""
+
+
+def test_what_is_measured_into_a_folder_of_its_own_is_written_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = importlib.import_module("benchmarks.run")
+    (tmp_path / "recording.py").write_text(RECORDING)
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    monkeypatch.setattr(run.machine, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "LATEST", tmp_path / "latest")
+    monkeypatch.setattr(run, "PROGRAMS", {"recording": "recording"})
+    monkeypatch.setattr(sys, "argv", ["run", "--only", "recording", "--full", "--results", str(apart)])
+    assert run.main() == 0
+    assert sorted(path.name for path in apart.iterdir()) == ["README.md", "every_run.csv", "recording.csv"]
+    assert not (tmp_path / "latest").exists()
+
+
+def test_the_short_form_leaves_out_what_is_slow_and_the_full_one_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = importlib.import_module("benchmarks.run")
+    monkeypatch.setattr(run, "installed_peers", lambda: ["gymnax"])
+    assert run.programs_of(full=True) == [*run.PROGRAMS, "peers"]
+    assert set(run.programs_of(full=True)) - set(run.programs_of(full=False)) == set(run.ONLY_IN_FULL)
+
+
 # ---- the peers
 
 
@@ -206,14 +239,68 @@ def test_an_installation_that_fails_is_remembered_with_its_reason(
 def test_the_rows_name_programs_and_peers_that_exist() -> None:
     rows = importlib.import_module("benchmarks.peers.rows")
     known = {"project", *importlib.import_module("benchmarks.peers.peer").PEERS}
-    for row in (*rows.ENVIRONMENTS, *rows.LEARNERS):
+    for row in (*rows.ENVIRONMENTS, *(learner for course in rows.COURSES for learner in course.learners)):
         assert row.peer in known
         assert (ROOT / "benchmarks" / "peers" / "contestants" / f"{row.module}.py").is_file()
     places = [(row.name, row.arguments["n_envs"]) for row in rows.ENVIRONMENTS]
     assert len(set(places)) == len(places)
     assert all((rows.counterpart(row), row.arguments["n_envs"]) in places for row in rows.ENVIRONMENTS if row.is_short)
-    assert len({row.name for row in rows.LEARNERS}) == len(rows.LEARNERS)
-    assert rows.OUR_LEARNER in {row.name for row in rows.LEARNERS}
+    for course in rows.COURSES:
+        names = [row.name for row in course.learners]
+        assert len(set(names)) == len(names)
+        assert course.reference in {row.name for row in course.contestants(short=True) if row.is_ours}
+
+
+def test_a_learner_is_told_its_world_its_budget_and_every_seed() -> None:
+    rows = importlib.import_module("benchmarks.peers.rows")
+    *_, course = rows.COURSES
+    assert course.requests(short=True) == []
+    assert course.requests(short=False) == [{"seed": seed, "budget": 20_000} for seed in range(5)]
+    for row in course.contestants(short=False):
+        assert (row.arguments["id"], row.arguments["env"]) == ("wmil_envs:WMIL/SequenceNext-v0", {"level": 4})
+    by_name = {row.name: row.arguments for row in rows.ECHO_COURSE.contestants(short=False)}
+    assert by_name["SBX PPO + MLP, usual settings"]["env"] == {"obs": "onehot"}
+
+
+def test_a_world_without_seeds_in_the_short_form_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    comparison = importlib.import_module("benchmarks.peers.comparison")
+    rows = importlib.import_module("benchmarks.peers.rows")
+    row = importlib.import_module("benchmarks.peers.contest").Contestant("ours", "project", "sb3_learner", {}, True)
+    asked = []
+
+    def hold(contestants: Any, requests: Any) -> Any:
+        asked.append([one.arguments["id"] for one in contestants])
+        answers = ({"steps": 88, "seconds": 0.1, "success": 1.0},) * len(requests)
+        return [importlib.import_module("benchmarks.peers.contest").Outcome(one, answers) for one in contestants]
+
+    monkeypatch.setattr(comparison, "hold", hold)
+    courses = [
+        rows.Course(name, name, (row,), "ours", 100, full_seeds=2, short_seeds=n) for name, n in (("a", 1), ("b", 0))
+    ]
+    monkeypatch.setattr(comparison, "COURSES", courses)
+    short, full = comparison.compare_learners(short=True), comparison.compare_learners(short=False)
+    assert [(one.world, one.seeds, one.budget) for one in short] == [("a", 1, 100)]
+    assert [(one.world, one.seeds, one.budget) for one in full] == [("a", 2, 100), ("b", 2, 100)]
+    assert asked == [["a"], ["a"], ["b"]]
+
+
+def test_no_seed_of_a_published_row_is_one_of_the_search() -> None:
+    rows, tuning = (importlib.import_module(f"benchmarks.peers.{name}") for name in ("rows", "tuning"))
+    published = {request["seed"] for course in rows.COURSES for request in course.requests(short=False)}
+    assert published.isdisjoint(tuning.SCREENING_SEEDS)
+    assert max(published) < tuning.FIRST_FINAL_SEED
+
+
+def test_what_is_drawn_for_event_replay_goes_into_its_settings() -> None:
+    tuning = importlib.import_module("benchmarks.peers.tuning")
+    for name in ("event-replay-transformer", "event-replay-mlp"):
+        module, choices, arguments_of = tuning.LEARNERS[name]
+        settings = arguments_of(tuning.draw(choices, np.random.default_rng(0)))["settings"]
+        assert module == "sb3_learner"
+        assert set(settings["event_replay"]) == {"weight", "n_replayed"}
+        assert "weight" not in settings
+    _, choices, arguments_of = tuning.LEARNERS["reinforce-mlp"]
+    assert "event_replay" not in arguments_of(tuning.draw(choices, np.random.default_rng(0)))["settings"]
 
 
 @pytest.mark.parametrize("installed", [[], ["gymnax"]])
@@ -238,7 +325,12 @@ def test_the_peers_are_measured_where_one_is_installed(
     assert ("needs `python -m benchmarks.peers install`" in page) != bool(installed)
 
 
+BUDGET = 5_000
+
+
 def lessons_of(ours: tuple[float, float], theirs: tuple[float | None, float]) -> list[Any]:
+    rows = importlib.import_module("benchmarks.peers.rows")
+    course = rows.Course("PatternEcho", rows.ECHO, (), "ours", BUDGET, full_seeds=3, short_seeds=3)
     contest = importlib.import_module("benchmarks.peers.contest")
     comparison = importlib.import_module("benchmarks.peers.comparison")
     outcomes = [
@@ -248,7 +340,7 @@ def lessons_of(ours: tuple[float, float], theirs: tuple[float | None, float]) ->
         )
         for name, is_ours, run in (("ours", True, ours), ("theirs", False, theirs))
     ]
-    return [comparison.lesson(outcome, outcomes[0]) for outcome in outcomes]
+    return [comparison.lesson(outcome, outcomes[0], course) for outcome in outcomes]
 
 
 def test_the_table_says_where_ours_loses() -> None:
@@ -262,10 +354,32 @@ def test_the_table_says_where_ours_loses() -> None:
     assert "Ours does not lose to anybody here: none need fewer steps." in page
 
 
-def test_a_run_that_never_got_there_counts_as_the_whole_budget() -> None:
-    budget = importlib.import_module("benchmarks.peers.rows").LEARNING_BUDGET
-    _, theirs = lessons_of((100.0, 0.1), (None, 3.0))
-    assert (theirs.steps, theirs.solved, theirs.steps_ratio) == (budget, 0, budget / 100)
+def test_who_never_got_there_counts_with_the_whole_budget_and_is_marked_and_not_compared() -> None:
+    report = importlib.import_module("benchmarks.peers.report")
+    ours, theirs = lessons_of((100.0, 4.0), (None, 3.0))
+    assert (theirs.steps, theirs.solved) == (BUDGET, 0)
+    assert (theirs.steps_ratio, theirs.seconds_ratio) == (None, None)  # it gave up, perhaps soon: ours has not lost
+    assert (report.steps_text(theirs), report.seconds_text(theirs)) == ("> 5,000", "> 3")
+    assert (report.steps_text(ours), report.seconds_text(ours)) == ("100", "4")
+
+
+def test_other_worlds_have_tables_of_their_own(tmp_path: Path) -> None:
+    rows, report = (importlib.import_module(f"benchmarks.peers.{name}") for name in ("rows", "report"))
+    comparison = importlib.import_module("benchmarks.peers.comparison")
+    course = rows.COURSES[-1]
+    echo = lessons_of((184.0, 0.1), (384.0, 0.05))
+    elsewhere = [
+        dataclasses.replace(one, world=course.name, name=f"{one.name} elsewhere", steps=9_000.0) for one in echo
+    ]
+    report.write_csv(tmp_path / "lessons.csv", comparison.as_rows([*echo, *elsewhere]))
+    lessons = comparison.read_rows(tmp_path / "lessons.csv", comparison.Lesson)
+    assert lessons == [*echo, *elsewhere]
+    page = report.page([], lessons, "some command", plotted=False)
+    at_echo, at_others = page.split("## Learning worlds with more questions")
+    assert "| **ours** | 184 |" in at_echo
+    assert "elsewhere" not in at_echo
+    assert f"### {course.name}" in at_others
+    assert "| **ours elsewhere** | 9,000 |" in at_others
 
 
 def test_the_plot_shows_every_learner(tmp_path: Path) -> None:
@@ -288,13 +402,13 @@ def test_the_references_are_those_worked_out_by_hand() -> None:
 
 def test_the_stopwatch_counts_no_time_of_its_own() -> None:
     exact_success = importlib.import_module("benchmarks.peers.exact_success")
-    policies = iter([np.full((8, 8), 1 / 8), np.eye(8)])
+    success = iter([1 / 8, 1.0])
 
     def slow() -> Any:
         end = time.process_time() + 0.1
         while time.process_time() < end:
             pass
-        return next(policies)
+        return next(success)
 
     watch = exact_success.Stopwatch(slow)
     assert not watch.look(0)
@@ -303,6 +417,28 @@ def test_the_stopwatch_counts_no_time_of_its_own() -> None:
     answer = watch.answer()
     assert answer["steps"] == 64
     assert answer["seconds"] < 0.05
+
+
+@pytest.mark.parametrize("obs", ["attributes", "onehot"])
+def test_success_is_exact_in_every_form_of_observation(obs: str) -> None:
+    exact_success = importlib.import_module("benchmarks.peers.exact_success")
+    echo = exact_success.ExactSuccess("wmil_envs:WMIL/PatternEcho-v0", {"obs": obs})
+    told = {"attributes": lambda rows: rows[:, 0], "onehot": lambda rows: rows[:, :8].argmax(1)}[obs]
+    assert echo.of(lambda rows: np.eye(8)[told(rows)]) == 1.0
+    assert echo.of(lambda rows: np.full((len(rows), 8), 1 / 8)) == pytest.approx(1 / 8)
+    assert echo.of(lambda rows: np.eye(8)[np.where(told(rows) < 6, told(rows), 0)]) == pytest.approx(6 / 8)
+
+
+def test_success_is_that_of_the_level_asked_for() -> None:
+    exact_success = importlib.import_module("benchmarks.peers.exact_success")
+    seen = []
+
+    def even(rows: Any) -> Any:
+        seen.append(len(rows))
+        return np.full((len(rows), 8), 1 / 8)
+
+    assert exact_success.ExactSuccess("wmil_envs:WMIL/SequenceNext-v0", {"level": 4}).of(even) == pytest.approx(1 / 8)
+    assert seen == [336]
 
 
 @pytest.mark.parametrize(
@@ -327,7 +463,9 @@ def test_a_learner_tells_steps_and_seconds(module: str, arguments: dict[str, Any
     if module == "sb3_learner":
         arguments = {"vec_env": "batch"} | arguments
     solves = "settings" not in arguments
-    answer = learner.start(arguments)({"seed": 0, "budget": 4_000 if solves else 256})
+    answer = learner.start({"id": "wmil_envs:WMIL/PatternEcho-v0"} | arguments)(
+        {"seed": 0, "budget": 4_000 if solves else 256}
+    )
     assert (answer["steps"] is not None) == solves
     assert answer["seconds"] > 0
     assert 0 < answer["success"] <= 1

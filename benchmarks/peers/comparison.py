@@ -11,17 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.peers.contest import Outcome, hold
-from benchmarks.peers.rows import (
-    ENVIRONMENTS,
-    FULL_SEEDS,
-    FULL_TURNS,
-    LEARNERS,
-    LEARNING_BUDGET,
-    OUR_LEARNER,
-    SHORT_SEEDS,
-    SHORT_TURNS,
-    counterpart,
-)
+from benchmarks.peers.rows import COURSES, ENVIRONMENTS, FULL_TURNS, SHORT_TURNS, Course, counterpart
 
 READERS: dict[str, Callable[[str], Any]] = {
     "str": str,
@@ -55,8 +45,12 @@ class Rate:
 
 @dataclass(frozen=True)
 class Lesson:
-    """How fast a learner reaches 95 % exact success on PatternEcho."""
+    """How fast a learner reaches 95 % exact success in a world."""
 
+    world: str
+    env_id: str
+    budget: int
+    """Steps after which a run is given up."""
     name: str
     peer: str
     is_ours: bool
@@ -77,9 +71,14 @@ class Lesson:
     seconds_low: float | None = None
     seconds_high: float | None = None
     steps_ratio: float | None = None
-    """How many times the steps of our default learner."""
+    """How many times the steps of the row of ours that the others are compared with; None if either was given up."""
     seconds_ratio: float | None = None
     """How many times its CPU seconds."""
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether so few runs got there that the median is of those which did not."""
+        return self.steps is not None and self.solved < self.seeds and self.steps >= self.budget
 
 
 Entry = TypeVar("Entry", Rate, Lesson)
@@ -98,12 +97,16 @@ def compare_environments(short: bool) -> list[Rate]:
 
 
 def compare_learners(short: bool) -> list[Lesson]:
-    """Everybody learns, seed by seed."""
-    seeds = range(SHORT_SEEDS if short else FULL_SEEDS)
-    chosen = [one for one in LEARNERS if one.is_short or not short]
-    outcomes = hold(chosen, [{"seed": seed, "budget": LEARNING_BUDGET} for seed in seeds])
-    ours = next(outcome for outcome in outcomes if outcome.contestant.name == OUR_LEARNER)
-    return [lesson(outcome, ours) for outcome in outcomes]
+    """Everybody learns, world by world and seed by seed."""
+    lessons: list[Lesson] = []
+    for course in COURSES:
+        requests = course.requests(short)
+        if not requests:
+            continue
+        outcomes = hold(course.contestants(short), requests)
+        ours = next(outcome for outcome in outcomes if outcome.contestant.name == course.reference)
+        lessons += [lesson(outcome, ours, course) for outcome in outcomes]
+    return lessons
 
 
 def rate(outcome: Outcome, times: dict[str, list[float]]) -> Rate:
@@ -133,20 +136,22 @@ def rate(outcome: Outcome, times: dict[str, list[float]]) -> Rate:
     return Rate(*head, len(own), median, low, high, other, ratio)
 
 
-def lesson(outcome: Outcome, ours: Outcome) -> Lesson:
+def lesson(outcome: Outcome, ours: Outcome, course: Course) -> Lesson:
     """The row of one learner."""
     contestant = outcome.contestant
-    head = (contestant.name, contestant.peer, contestant.is_ours)
+    head = (course.name, course.env_id, course.budget, contestant.name, contestant.peer, contestant.is_ours)
     arguments = json.dumps(dict(contestant.arguments))
     if outcome.reason:
         return Lesson(*head, 0, 0, arguments, contestant.remark, outcome.reason)
-    steps, seconds = _steps(outcome), _column(outcome, "seconds")
+    steps, seconds = _steps(outcome, course), _column(outcome, "seconds")
     steps_low, steps_median, steps_high = quartiles(steps)
     seconds_low, seconds_median, seconds_high = quartiles(seconds)
     steps_ratio = seconds_ratio = None
     if contestant is not ours.contestant and not ours.reason:
-        steps_ratio = steps_median / statistics.median(_steps(ours))
-        seconds_ratio = seconds_median / statistics.median(_column(ours, "seconds"))
+        our_steps = statistics.median(_steps(ours, course))
+        if max(steps_median, our_steps) < course.budget:
+            steps_ratio = steps_median / our_steps
+            seconds_ratio = seconds_median / statistics.median(_column(ours, "seconds"))
     return Lesson(
         *head,
         seeds=len(steps),
@@ -189,5 +194,5 @@ def _column(outcome: Outcome, name: str) -> list[float]:
     return [answer[name] for answer in outcome.answers]
 
 
-def _steps(outcome: Outcome) -> list[float]:
-    return [float(LEARNING_BUDGET if answer["steps"] is None else answer["steps"]) for answer in outcome.answers]
+def _steps(outcome: Outcome, course: Course) -> list[float]:
+    return [float(course.budget if answer["steps"] is None else answer["steps"]) for answer in outcome.answers]

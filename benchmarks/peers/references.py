@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.peers.exact_success import N_SYMBOLS, THRESHOLD
+from benchmarks.peers.exact_success import THRESHOLD
+
+N_SYMBOLS = 8
 
 
 def rewards_only_steps(n_runs: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from benchmarks.peers.comparison import Lesson, Rate, as_rows
 from benchmarks.peers.installation import installation_of
 from benchmarks.peers.peer import PEERS
 from benchmarks.peers.references import elimination_steps, rewards_only_steps
-from benchmarks.peers.rows import OUR_LEARNER
+from benchmarks.peers.rows import COURSES, ECHO_COURSE, Course
 
 PAGE = "peers.md"
 STEPPING, LEARNING = "peers_environments", "peers_learning"
@@ -37,11 +37,12 @@ def write(folder: Path, rates: Sequence[Rate], lessons: Sequence[Lesson], comman
         if entries:
             write_csv(folder / f"{name}.csv", as_rows(entries))
     (folder / VERSIONS).write_text(json.dumps(versions(), indent=2) + "\n")
-    plotted = any(one.steps is not None for one in lessons)
+    drawn = of_course(lessons, ECHO_COURSE)
+    plotted = any(one.steps is not None for one in drawn)
     if plotted:
         from benchmarks.peers.plot import draw
 
-        draw(lessons, reference_steps(), folder / PLOT)
+        draw(drawn, reference_steps(), folder / PLOT)
     text = page(rates, lessons, command, plotted)
     (folder / PAGE).write_text(text)
     return text
@@ -73,20 +74,26 @@ def page(rates: Sequence[Rate], lessons: Sequence[Lesson], command: str, plotted
     """The whole Markdown page."""
     parts = ["# Against the peers", f"Written by `{command}`."]
     if lessons:
-        parts += learning_section(lessons, plotted)
+        parts += learning_section(of_course(lessons, ECHO_COURSE), plotted)
+        parts += elsewhere_section(lessons)
     if rates:
         parts += environments_section(rates)
     parts += ["## Who took part", participants(rates, lessons)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def of_course(lessons: Sequence[Lesson], course: Course) -> list[Lesson]:
+    """Those of one world."""
+    return [one for one in lessons if one.world == course.name]
+
+
 def learning_section(lessons: Sequence[Lesson], plotted: bool) -> list[str]:
-    """Paragraphs on the learners."""
+    """Paragraphs on the learners of PatternEcho."""
     references = "; ".join(f"a learner that {name}, {steps:.0f} steps" for name, steps in reference_steps().items())
     return [
         "## Learning PatternEcho",
         "Until the exact success, the mean over the symbols of the probability of the right answer, is 95 %. "
-        f"Ratios are to `{OUR_LEARNER}`: above 1 that one needs less.",
+        f"Ratios are to `{ECHO_COURSE.reference}`: above 1 that one needs less.",
         lessons_table(lessons),
         f"Computed, for comparison: {references}.",
         *([f"![Steps and CPU seconds to 95 % exact success]({PLOT})"] if plotted else []),
@@ -97,10 +104,38 @@ def learning_section(lessons: Sequence[Lesson], plotted: bool) -> list[str]:
     ]
 
 
+def elsewhere_section(lessons: Sequence[Lesson]) -> list[str]:
+    """Paragraphs on the learners of the other worlds."""
+    parts: list[str] = []
+    for course in COURSES:
+        learners = of_course(lessons, course)
+        if course is ECHO_COURSE or not learners:
+            continue
+        parts += [
+            f"### {course.name}",
+            f"`{course.env_id}`"
+            + (f" with `{json.dumps(dict(course.env_arguments))}`" if course.env_arguments else "")
+            + f", given up after {course.budget:,} steps. Ratios are to `{course.reference}`.",
+            lessons_table(learners),
+            *losses_of(learners),
+            best(learners),
+        ]
+    if not parts:
+        return []
+    told = (
+        "Nobody's settings were searched for here: they are the defaults of ours, and what was found for PatternEcho. "
+        "Where most runs had not got there, > stands before what they spent."
+    )
+    return ["## Learning worlds with more questions", told, *parts]
+
+
 def best(lessons: Sequence[Lesson]) -> str:
     """Who needs the least, of ours and of theirs, among those whose runs all got there."""
     told = []
-    for what, unit, quantity in (("Fewest steps", "", "steps"), ("Least CPU time", " s", "seconds")):
+    for what, unit, quantity, form in (
+        ("Fewest steps", "", "steps", ",.0f"),
+        ("Least CPU time", " s", "seconds", ".3g"),
+    ):
         solved = [one for one in lessons if one.steps is not None and one.solved == one.seeds]
         sides = [[one for one in solved if one.is_ours is side] for side in (True, False)]
         if not all(sides):
@@ -108,8 +143,8 @@ def best(lessons: Sequence[Lesson]) -> str:
         ours, theirs = (min(side, key=lambda one: getattr(one, quantity)) for side in sides)
         verdict = ": **ours loses**" if getattr(theirs, quantity) < getattr(ours, quantity) else ""
         told.append(
-            f"{what}: ours {getattr(ours, quantity):.3g}{unit} (`{ours.name}`), "
-            f"theirs {getattr(theirs, quantity):.3g}{unit} (`{theirs.name}`){verdict}."
+            f"{what}: ours {getattr(ours, quantity):{form}}{unit} (`{ours.name}`), "
+            f"theirs {getattr(theirs, quantity):{form}}{unit} (`{theirs.name}`){verdict}."
         )
     return " ".join(told)
 
@@ -143,8 +178,9 @@ def losses_of(lessons: Sequence[Lesson]) -> list[str]:
 
 
 def settings_line(one: Lesson) -> str:
-    """What a learner was given, and what is to be known about it."""
-    return f"- {one.name}: `{one.arguments}`" + (f"; {one.remark}" if one.remark else "")
+    """What a learner was given besides the world, and what is to be known about it."""
+    given = {name: value for name, value in json.loads(one.arguments).items() if name != "id" and value != {}}
+    return f"- {one.name}: `{json.dumps(given)}`" + (f"; {one.remark}" if one.remark else "")
 
 
 def is_loss(ratio: float | None) -> bool:
@@ -184,17 +220,27 @@ def lessons_table(lessons: Iterable[Lesson]) -> str:
         rows.append(
             (
                 emphasised(one),
-                f"{one.steps:,.0f}",
+                steps_text(one),
                 f"{one.steps_low:,.0f} - {one.steps_high:,.0f}",
                 f"{one.worst:,.0f}",
                 f"{one.solved} of {one.seeds}",
-                f"{one.seconds:.3g}",
+                seconds_text(one),
                 f"{one.seconds_low:.3g} - {one.seconds_high:.3g}",
                 against_our_default(one, one.steps_ratio),
                 against_our_default(one, one.seconds_ratio),
             )
         )
     return table(rows)
+
+
+def steps_text(one: Lesson) -> str:
+    """The median; what is only known to be more is marked so."""
+    return f"{'> ' if one.is_given_up else ''}{one.steps:,.0f}"
+
+
+def seconds_text(one: Lesson) -> str:
+    """The median; what is only known to be more is marked so."""
+    return f"{'> ' if one.is_given_up else ''}{one.seconds:.3g}"
 
 
 def participants(rates: Sequence[Rate], lessons: Sequence[Lesson]) -> str:

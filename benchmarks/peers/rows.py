@@ -1,7 +1,9 @@
-"""The frozen tables of rows: who steps which environment, who learns PatternEcho and with which settings."""
+"""The frozen tables of rows: who steps which environment, who learns which world and with which settings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.peers.contest import Contestant
@@ -9,9 +11,6 @@ from benchmarks.peers.peer import PROJECT
 
 ECHO = "wmil_envs:WMIL/PatternEcho-v0"
 N_ENVS = (64, 1024, 4096)
-LEARNING_BUDGET = 10_000
-"""Steps after which a learner is given up."""
-FULL_SEEDS, SHORT_SEEDS = 20, 3
 FULL_TURNS, SHORT_TURNS = 15, 3
 
 
@@ -70,6 +69,39 @@ def counterpart(contestant: Contestant) -> str:
     return SAME_KIND.get(contestant.module, SAME_KIND_DEFAULT)
 
 
+@dataclass(frozen=True)
+class Course:
+    """A world, and who learns it."""
+
+    name: str
+    env_id: str
+    learners: tuple[Contestant, ...]
+    reference: str
+    """The row of ours that the others are compared with."""
+    budget: int
+    """Steps after which a learner is given up."""
+    full_seeds: int
+    short_seeds: int
+    """0 if it is no part of the short form."""
+    env_arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def contestants(self, short: bool) -> list[Contestant]:
+        """Those of the form, told which world it is."""
+        return [
+            replace(one, arguments={"id": self.env_id, **one.arguments, "env": self._env_arguments_of(one)})
+            for one in self.learners
+            if one.is_short or not short
+        ]
+
+    def requests(self, short: bool) -> list[dict[str, int]]:
+        """What each is asked, turn by turn."""
+        seeds = range(self.short_seeds if short else self.full_seeds)
+        return [{"seed": seed, "budget": self.budget} for seed in seeds]
+
+    def _env_arguments_of(self, contestant: Contestant) -> dict[str, Any]:
+        return {**self.env_arguments, **contestant.arguments.get("env", {})}
+
+
 def _sb3_learner(name: str, algorithm: str, arguments: dict[str, Any], **kwargs: Any) -> Contestant:
     peer = kwargs.pop("peer", PROJECT)
     common = {"algorithm": algorithm, "policy": "MlpPolicy", "vec_env": "batch"}
@@ -79,6 +111,7 @@ def _sb3_learner(name: str, algorithm: str, arguments: dict[str, Any], **kwargs:
 REINFORCE, TRANSFORMER = "wmil_agents.reinforce:REINFORCE", {"policy": "TransformerPolicy"}
 SB3_PPO, SB3_A2C = "stable_baselines3:PPO", "stable_baselines3:A2C"
 OUR_LEARNER = "REINFORCE + transformer (ours), defaults"
+OUR_REPLAY_LEARNER = "REINFORCE + transformer (ours), event replay"
 ONE_HOT = {"env": {"obs": "onehot"}}
 """For libraries that take integer columns for numbers, or cannot take them at all."""
 OURS_FEWEST_STEPS: dict[str, Any] = {
@@ -97,6 +130,54 @@ OURS_WITH_MLP: dict[str, Any] = {
     "policy_kwargs": {"net_arch": [64, 64]},
 }
 """Best for steps and for CPU time alike."""
+REPLAY_FEWEST_STEPS: dict[str, Any] = {
+    "n_envs": 4,
+    "settings": {
+        "n_steps": 1,
+        "learning_rate": 5.0,
+        "max_grad_norm": 0.2,
+        "baseline": "none",
+        "ent_coef": 0.01,
+        "event_replay": {"weight": 2.0, "n_replayed": 32},
+    },
+    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 1, "width": 64, "n_heads": 4}},
+}
+REPLAY_FEWEST_SECONDS: dict[str, Any] = {
+    "n_envs": 128,
+    "settings": {
+        "n_steps": 2,
+        "learning_rate": 2.0,
+        "max_grad_norm": 3.0,
+        "baseline": "none",
+        "ent_coef": 0.0,
+        "event_replay": {"weight": 1.0, "n_replayed": 8},
+    },
+    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 2, "width": 32, "n_heads": 4}},
+}
+REPLAY_MLP_FEWEST_STEPS: dict[str, Any] = {
+    "n_envs": 4,
+    "settings": {
+        "n_steps": 1,
+        "learning_rate": 4.0,
+        "max_grad_norm": 0.3,
+        "baseline": "running_mean",
+        "ent_coef": 0.0,
+        "event_replay": {"weight": 0.5, "n_replayed": 4},
+    },
+    "policy_kwargs": {"net_arch": [64]},
+}
+REPLAY_MLP_FEWEST_SECONDS: dict[str, Any] = {
+    "n_envs": 64,
+    "settings": {
+        "n_steps": 1,
+        "learning_rate": 3.0,
+        "max_grad_norm": 0.5,
+        "baseline": "none",
+        "ent_coef": 0.0,
+        "event_replay": {"weight": 3.0, "n_replayed": 32},
+    },
+    "policy_kwargs": {"net_arch": [64, 64]},
+}
 PPO_FOUND: dict[str, Any] = {
     "n_envs": 64,
     "settings": {
@@ -158,19 +239,28 @@ SINGLE_FILE_FEWEST_SECONDS: dict[str, Any] = {
     "n_layers": 1,
 }
 
+OURS_BY_DEFAULT = _sb3_learner(OUR_LEARNER, REINFORCE, TRANSFORMER | {"n_envs": 8}, is_ours=True)
+OURS_WITH_REPLAY = _sb3_learner(
+    OUR_REPLAY_LEARNER, REINFORCE, TRANSFORMER | {"n_envs": 8, "settings": {"event_replay": True}}, is_ours=True
+)
 LEARNERS: tuple[Contestant, ...] = (
-    _sb3_learner(OUR_LEARNER, REINFORCE, TRANSFORMER | {"n_envs": 8}, is_ours=True),
+    OURS_BY_DEFAULT,
+    OURS_WITH_REPLAY,
+    _sb3_learner(f"{OUR_REPLAY_LEARNER}, found for steps", REINFORCE, TRANSFORMER | REPLAY_FEWEST_STEPS, is_ours=True),
     _sb3_learner(
-        "REINFORCE + transformer (ours), event replay",
-        REINFORCE,
-        TRANSFORMER | {"n_envs": 8, "settings": {"event_replay": True}},
-        is_ours=True,
+        f"{OUR_REPLAY_LEARNER}, found for CPU time", REINFORCE, TRANSFORMER | REPLAY_FEWEST_SECONDS, is_ours=True
     ),
     _sb3_learner(
         "REINFORCE + transformer (ours), found for steps", REINFORCE, TRANSFORMER | OURS_FEWEST_STEPS, is_ours=True
     ),
     _sb3_learner(
         "REINFORCE + transformer (ours), found for CPU time", REINFORCE, TRANSFORMER | OURS_FEWEST_SECONDS, is_ours=True
+    ),
+    _sb3_learner(
+        "REINFORCE (ours) + MLP, event replay, found for steps", REINFORCE, REPLAY_MLP_FEWEST_STEPS, is_ours=True
+    ),
+    _sb3_learner(
+        "REINFORCE (ours) + MLP, event replay, found for CPU time", REINFORCE, REPLAY_MLP_FEWEST_SECONDS, is_ours=True
     ),
     _sb3_learner("REINFORCE (ours) + MLP, settings found", REINFORCE, OURS_WITH_MLP, is_ours=True),
     _sb3_learner("SB3 PPO + MLP, settings found", SB3_PPO, PPO_FOUND),
@@ -181,7 +271,6 @@ LEARNERS: tuple[Contestant, ...] = (
         "sb3-contrib RecurrentPPO + LSTM, settings of PPO",
         "sb3_contrib:RecurrentPPO",
         PPO_FOUND | {"policy": "MlpLstmPolicy"} | ONE_HOT,
-        is_short=False,
         remark="the world asks for no memory: what having one costs",
     ),
     _sb3_learner(
@@ -198,3 +287,52 @@ LEARNERS: tuple[Contestant, ...] = (
 )
 """Settings called found are those of `python -m benchmarks.peers.tuning LEARNER` with `--settings 40 --budget 1200
 --final-seeds 7`; for A2C, of which none of 40 solved the world, with `--settings 100 --budget 2000 --final-seeds 7`."""
+LEARNERS_ELSEWHERE: tuple[Contestant, ...] = (
+    OURS_WITH_REPLAY,
+    _sb3_learner(
+        f"{OUR_REPLAY_LEARNER}, found for PatternEcho, for CPU time",
+        REINFORCE,
+        TRANSFORMER | REPLAY_FEWEST_SECONDS,
+        is_ours=True,
+    ),
+    replace(OURS_BY_DEFAULT, is_short=False),
+    _sb3_learner("SB3 PPO + MLP, found for PatternEcho", SB3_PPO, PPO_FOUND),
+    Contestant(
+        "single-file PPO + MLP, found for PatternEcho, for steps",
+        PROJECT,
+        "single_file_learner",
+        SINGLE_FILE_FEWEST_STEPS,
+        is_short=False,
+    ),
+    Contestant(
+        "single-file PPO + MLP, found for PatternEcho, for CPU time",
+        PROJECT,
+        "single_file_learner",
+        SINGLE_FILE_FEWEST_SECONDS,
+    ),
+)
+"""Nobody's settings were searched for in these worlds."""
+
+ECHO_COURSE = Course("PatternEcho", ECHO, LEARNERS, OUR_LEARNER, 10_000, full_seeds=20, short_seeds=3)
+COURSES = (
+    ECHO_COURSE,
+    Course(
+        "Conditional, three conditions (its last level)",
+        "wmil_envs:WMIL/Conditional-v0",
+        LEARNERS_ELSEWHERE,
+        OUR_REPLAY_LEARNER,
+        10_000,
+        full_seeds=5,
+        short_seeds=1,
+    ),
+    Course(
+        "SequenceNext, alternating (the last level that can be solved)",
+        "wmil_envs:WMIL/SequenceNext-v0",
+        LEARNERS_ELSEWHERE,
+        OUR_REPLAY_LEARNER,
+        20_000,
+        full_seeds=5,
+        short_seeds=0,
+        env_arguments={"level": 4},
+    ),
+)

@@ -8,15 +8,17 @@ vector environment that resets within the step, MultiDiscrete observations and D
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from benchmarks.peers.exact_success import THRESHOLD, ExactSuccess
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Settings:
     """What may be chosen; the defaults are usual ones."""
 
     env_id: str = "wmil_envs:WMIL/PatternEcho-v0"
+    env_arguments: Mapping[str, Any] = field(default_factory=dict)
     n_envs: int = 64
     n_steps: int = 8
     """Steps per environment and rollout."""
@@ -74,7 +77,7 @@ def orthogonal(layer: nn.Linear, gain: float) -> nn.Linear:
 def train(settings: Settings, seed: int, total_steps: int, is_enough: Callable[[Agent, int], bool]) -> Agent:
     """Learns until the steps are used up or, asked before each rollout, `is_enough(agent, steps taken)`."""
     torch.manual_seed(seed)
-    env = gym.make_vec(settings.env_id, num_envs=settings.n_envs)
+    env = gym.make_vec(settings.env_id, num_envs=settings.n_envs, **settings.env_arguments)
     agent = Agent(tuple(env.single_observation_space.nvec.tolist()), int(env.single_action_space.n), settings)  # type: ignore[attr-defined]  # the spaces it is for
     optimizer = torch.optim.Adam(agent.parameters(), lr=settings.learning_rate, eps=1e-5, fused=True)
     observations, _ = env.reset(seed=seed)
@@ -161,21 +164,21 @@ def ppo_loss(agent: Agent, part: dict[str, Tensor], settings: Settings) -> Tenso
 def main() -> None:
     """Learns PatternEcho and prints the exact success."""
     torch.set_num_threads(1)
+    settings = Settings()
+    exact_success = ExactSuccess(settings.env_id, settings.env_arguments)
 
     def report(agent: Agent, steps_taken: int) -> bool:
-        success = float(np.diagonal(pattern_echo_policy(agent)).mean())
+        success = exact_success.of(lambda observations: action_probabilities(agent, observations))
         print(f"{steps_taken:6d} steps: exact success {success:.3f}")
-        return success >= 0.95
+        return success >= THRESHOLD
 
-    train(Settings(), seed=0, total_steps=20_000, is_enough=report)
+    train(settings, seed=0, total_steps=20_000, is_enough=report)
 
 
-def pattern_echo_policy(agent: Agent) -> np.ndarray[Any, Any]:
-    """pi(action | symbol) at the decision of a one-step PatternEcho."""
-    decisions = torch.zeros(8, 3, dtype=torch.long)
-    decisions[:, 0] = torch.arange(8)
+def action_probabilities(agent: Agent, observations: NDArray[Any]) -> NDArray[Any]:
+    """pi(action | observation), (n, actions)."""
     with torch.no_grad():
-        policy: np.ndarray[Any, Any] = agent.actor(agent.encode(decisions)).softmax(1).numpy()
+        policy: NDArray[Any] = agent.actor(agent.encode(torch.from_numpy(observations))).softmax(1).numpy()
     return policy
 
 

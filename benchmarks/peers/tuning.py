@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.peers.rows import ECHO
+
 Choices = dict[str, Sequence[Any]]
 LEARNING_RATES = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03)
 CLIPPED_CHOICES: Choices = {
@@ -58,6 +60,19 @@ REINFORCE_CHOICES: Choices = {
 }
 TRANSFORMER_CHOICES: Choices = REINFORCE_CHOICES | {"n_layers": (1, 2), "width": (32, 64, 128), "n_heads": (1, 4)}
 MLP_CHOICES: Choices = REINFORCE_CHOICES | {"net_arch": ([], [64], [64, 64], [256])}
+EVENT_REPLAY_CHOICES: Choices = REINFORCE_CHOICES | {
+    "n_envs": (4, 8, 16, 32, 64, 128),
+    "learning_rate": (0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0),
+    "weight": (0.3, 0.5, 1.0, 2.0, 3.0),
+    "n_replayed": (2, 4, 8, 32),
+}
+"""PatternEcho has 8 observations to remember."""
+EVENT_REPLAY_TRANSFORMER_CHOICES: Choices = EVENT_REPLAY_CHOICES | {
+    "n_layers": (1, 2),
+    "width": (16, 32, 64, 128),
+    "n_heads": (1, 4),
+}
+EVENT_REPLAY_MLP_CHOICES: Choices = EVENT_REPLAY_CHOICES | {"net_arch": MLP_CHOICES["net_arch"]}
 SGD_FACTOR = 30.0
 """Plain SGD takes far larger steps than the adaptive optimizers whose choices it shares."""
 SCREENING_SEEDS = (100, 101, 102)
@@ -76,7 +91,12 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=1_500, help="steps of a run at most (default 1,500)")
     chosen = parser.parse_args()
     module, choices, arguments_of = LEARNERS[chosen.learner]
-    start = importlib.import_module(f"benchmarks.peers.contestants.{module}").start
+    program = importlib.import_module(f"benchmarks.peers.contestants.{module}")
+
+    def start(settings: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        learn: Callable[[dict[str, Any]], dict[str, Any]] = program.start({"id": ECHO} | settings)
+        return learn
+
     rng = np.random.default_rng(0)
     candidates = [arguments_of(draw(choices, rng)) for _ in range(chosen.settings)]
     first = {i: score(start(one), SCREENING_SEEDS[:1], chosen.budget) for i, one in enumerate(candidates)}
@@ -153,8 +173,11 @@ def mlp_arguments(drawn: dict[str, Any]) -> dict[str, Any]:
 
 
 def reinforce_arguments(policy: str, n_envs: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """What both have in common."""
+    """What both have in common; what was drawn for event replay goes into its settings."""
     algorithm = "wmil_agents.reinforce:REINFORCE"
+    replay = {name: settings.pop(name) for name in ("weight", "n_replayed") if name in settings}
+    if replay:
+        settings["event_replay"] = replay
     return {"algorithm": algorithm, "policy": policy, "vec_env": "batch", "n_envs": n_envs, "settings": settings}
 
 
@@ -163,6 +186,8 @@ LEARNERS: dict[str, tuple[str, Choices, Callable[[dict[str, Any]], dict[str, Any
     "sb3-a2c": ("sb3_learner", A2C_CHOICES, sb3_arguments("A2C")),
     "reinforce-transformer": ("sb3_learner", TRANSFORMER_CHOICES, transformer_arguments),
     "reinforce-mlp": ("sb3_learner", MLP_CHOICES, mlp_arguments),
+    "event-replay-transformer": ("sb3_learner", EVENT_REPLAY_TRANSFORMER_CHOICES, transformer_arguments),
+    "event-replay-mlp": ("sb3_learner", EVENT_REPLAY_MLP_CHOICES, mlp_arguments),
     "single-file-ppo": ("single_file_learner", SINGLE_FILE_CHOICES, dict),
 }
 

@@ -1,4 +1,4 @@
-"""The single-file PPO learns PatternEcho until 95 % exact success."""
+"""The single-file PPO learns a world until 95 % exact success."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Any
 
 import torch
 
-from benchmarks.peers.exact_success import Stopwatch
-from benchmarks.peers.single_file_ppo import Agent, Settings, pattern_echo_policy, train
+from benchmarks.peers.exact_success import ExactSuccess, Stopwatch
+from benchmarks.peers.single_file_ppo import Agent, Settings, action_probabilities, train
 
 
 def start(arguments: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """The fields of `Settings`."""
+    """`id`, optional `env`, and fields of `Settings`."""
     torch.set_num_threads(1)
-    settings = Settings(**arguments)
+    own = dict(arguments)
+    settings = Settings(env_id=own.pop("id"), env_arguments=own.pop("env", {}), **own)
+    success = ExactSuccess(settings.env_id, settings.env_arguments)
 
     def learn(request: dict[str, Any]) -> dict[str, Any]:
         agents: list[Agent] = []
-        watch = Stopwatch(lambda: pattern_echo_policy(agents[-1]))
+        watch = Stopwatch(lambda: success.of(lambda observations: action_probabilities(agents[-1], observations)))
 
         def is_enough(agent: Agent, steps_taken: int) -> bool:
             agents.append(agent)
