@@ -107,8 +107,8 @@ def test_settings_come_as_themselves_as_plain_data_or_as_a_switch() -> None:
         ({"threshold": float("nan")}, "the threshold of event replay must be a finite number, not nan"),
         ({"threshold": float("-inf")}, "the threshold of event replay must be a finite number, not -inf"),
         (0.5, r"event_replay is an EventReplay, its fields as a mapping, True or False, not 0\.5"),
-        ({"n_replayed": 0}, "n_replayed must be a whole number of at least 1, not 0"),
-        ({"capacity": 0}, "capacity must be a whole number of at least 1, not 0"),
+        ({"n_replayed": 0}, "n_replayed must be at least 1, not 0"),
+        ({"capacity": 0}, "capacity must be at least 1, not 0"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings: Any, sentence: str) -> None:

@@ -160,8 +160,8 @@ def test_stock_algorithms_learn_with_it(algorithm: type[DQN | SAC], env_id: str)
     [
         ({"event_share": 1.0}, "event_share must be at least 0 and below 1, not 1.0"),
         ({"event_share": float("nan")}, "event_share must be at least 0 and below 1, not nan"),
-        ({"event_capacity": 0}, "event_capacity must be a whole number of at least 1, not 0"),
-        ({"event_capacity": 2.5}, r"event_capacity must be a whole number of at least 1, not 2\.5"),
+        ({"event_capacity": 0}, "event_capacity must be at least 1, not 0"),
+        ({"event_capacity": 2.5}, r"event_capacity must be an integer, not 2\.5"),
         ({"failed_below": 1.0}, "every transition is an event"),
         ({"rewarded_above": float("nan")}, "rewarded_above=nan must be numbers"),
         ({"failed_below": float("nan")}, "failed_below=nan and rewarded_above=0.0 must be numbers"),

@@ -172,5 +172,5 @@ def test_a_state_that_does_not_fit_is_refused() -> None:
 
 @pytest.mark.parametrize("length", [0, 2.5, "3"])
 def test_a_length_that_is_none_is_refused(length: Any) -> None:
-    with pytest.raises(ValueError, match=f"the length of a history must be .* at least 2, not {length!r}"):
+    with pytest.raises(ValueError, match=f"the length of a history must be .*, not {length!r}"):
         HistoryVecEnv(make_batch_vec_env("CartPole-v1", 1), length)

@@ -41,7 +41,7 @@ def test_it_survives_pickling() -> None:
 
 def test_what_has_no_history_is_refused() -> None:
     for length in (1, 0, 2.5, "3"):
-        with pytest.raises(ValueError, match=f"the length of a history must be .* at least 2, not {length!r}"):
+        with pytest.raises(ValueError, match=f"the length of a history must be .*, not {length!r}"):
             HistorySpace(spaces.Discrete(2), spaces.Discrete(2), length)
     for space in (spaces.Discrete(2, start=1), spaces.MultiDiscrete([2], start=[1]), spaces.Text(3)):
         with pytest.raises(ValueError, match="no history of"):

@@ -35,5 +35,5 @@ def test_the_seed_is_used_at_the_first_reset() -> None:
 @pytest.mark.parametrize("num_envs", [0, -1, 2.5])
 @pytest.mark.parametrize("id", ["CartPole-v1", "wmil_envs:WMIL/PatternEcho-v0"])
 def test_fewer_than_one_env_is_refused(id: str, num_envs: Any) -> None:
-    with pytest.raises(ValueError, match=f"num_envs must be a whole number of at least 1, not {num_envs}"):
+    with pytest.raises(ValueError, match=f"num_envs must be .*, not {num_envs}"):
         make_batch_vec_env(id, num_envs)

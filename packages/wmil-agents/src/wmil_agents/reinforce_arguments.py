@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.buffers.event_memory import EventReplay
 from wmil_agents.buffers.monte_carlo_buffer import Baseline
-from wmil_agents.whole_number import check_whole_number
+from wmil_envs.integer import checked_integer
 
 DEFAULT_N_STEPS = 1_000
 """Steps per rollout and environment where an environment says neither its horizon nor its time limit."""
@@ -44,7 +44,7 @@ class ReinforceArguments:
             raise ValueError(f"baseline must be one of {', '.join(get_args(Baseline))}, not {self.baseline!r}")
         for name, number in (("n_steps", self.given_n_steps), ("group_size", self.group_size)):
             if number is not None:
-                check_whole_number(name, number)
+                checked_integer(name, number, at_least=1)
         if not 0.0 <= self.gamma <= 1.0:
             raise ValueError(f"gamma must be in [0, 1], not {self.gamma}")
         if not callable(self.learning_rate) and not 0.0 <= self.learning_rate < inf:

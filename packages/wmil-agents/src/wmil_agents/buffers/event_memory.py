@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wmil_agents.whole_number import check_whole_number
+from wmil_envs.integer import checked_integer
 
 Arrays = NDArray[Any] | dict[str, NDArray[Any]]
 UNKNOWN, FAILED, REWARDED = 0, 1, 2
@@ -46,8 +46,8 @@ class EventReplay:
                 f"the threshold of event replay must be a finite number, not {self.threshold}: a return between those "
                 "of failures and of rewards"
             )
-        check_whole_number("n_replayed", self.n_replayed)
-        check_whole_number("capacity", self.capacity)
+        checked_integer("n_replayed", self.n_replayed, at_least=1)
+        checked_integer("capacity", self.capacity, at_least=1)
 
     @classmethod
     def of(cls, value: EventReplay | Mapping[str, Any] | bool | None) -> EventReplay | None:

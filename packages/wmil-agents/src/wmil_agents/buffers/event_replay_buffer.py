@@ -20,7 +20,7 @@ from wmil_agents.buffers.replay_buffer_state import (
     replay_buffer_state,
 )
 from wmil_agents.vec_env.unjudged import unjudged_rows
-from wmil_agents.whole_number import check_whole_number
+from wmil_envs.integer import checked_integer
 
 LOOKED_AT = 1_000
 """After so many transitions a buffer says so if events single out none of them."""
@@ -71,7 +71,7 @@ class EventReplayBuffer(JudgedReplay):
             raise ValueError(f"these observations are {observation_space}: use {wanted.__name__}")
         if not 0.0 <= event_share < 1.0:
             raise ValueError(f"event_share must be at least 0 and below 1, not {event_share}")
-        check_whole_number("event_capacity", event_capacity)
+        checked_integer("event_capacity", event_capacity, at_least=1)
         if not failed_below <= rewarded_above or rewarded_above == -inf or failed_below == inf:
             raise ValueError(
                 f"failed_below={failed_below} and rewarded_above={rewarded_above} must be numbers, the first no larger "

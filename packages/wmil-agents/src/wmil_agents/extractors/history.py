@@ -14,7 +14,7 @@ from wmil_agents.networks.positions import PositionKind, make_positions
 from wmil_agents.networks.transformer import Transformer
 from wmil_agents.networks.value_embedding import ValueEmbedding
 from wmil_agents.vec_env.history_space import HistorySpace
-from wmil_agents.whole_number import check_whole_number
+from wmil_envs.integer import checked_integer
 
 TRACE_DECAY = 0.99 * 0.95
 """gamma lambda with the usual discount and the usual lambda of advantage estimation."""
@@ -50,7 +50,7 @@ class HistoryExtractor(OwnInitialisation, BaseFeaturesExtractor):
     ) -> None:
         if not isinstance(observation_space, HistorySpace):
             raise ValueError(f"HistoryExtractor needs histories: wrap the env, HistoryVecEnv(env); {observation_space}")
-        check_whole_number("the width of HistoryExtractor", width)
+        checked_integer("the width of HistoryExtractor", width, at_least=1)
         super().__init__(observation_space, width)
         length = observation_space.length
         self.observation_embedding = ValueEmbedding(observation_space.observation_space, width)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from wmil_agents.whole_number import check_whole_number
+from wmil_envs.integer import checked_integer
 
 
 class HistorySpace(spaces.Dict):
@@ -30,7 +30,7 @@ class HistorySpace(spaces.Dict):
     """
 
     def __init__(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], length: int) -> None:
-        check_whole_number("the length of a history", length, at_least=2)
+        checked_integer("the length of a history", length, at_least=2)
         super().__init__(
             {
                 "observation": _rows(observation_space, length),

@@ -8,7 +8,7 @@ import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv, autoreset_mode
-from wmil_agents.whole_number import check_whole_number
+from wmil_envs.integer import checked_integer
 
 
 def make_batch_vec_env(id: str, num_envs: int = 1, seed: int | None = None, **kwargs: Any) -> BatchVecEnv:
@@ -25,7 +25,7 @@ def make_batch_vec_env(id: str, num_envs: int = 1, seed: int | None = None, **kw
     Raises:
         ValueError: fewer than one environment was asked for.
     """
-    check_whole_number("num_envs", num_envs)
+    checked_integer("num_envs", num_envs, at_least=1)
     env = gym.make_vec(id, num_envs=num_envs, **kwargs)
     if autoreset_mode(env) is AutoresetMode.NEXT_STEP:
         env.close()
