@@ -56,7 +56,7 @@ def test_rl_only_is_the_learner_without_a_world_model_bit_for_bit() -> None:
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_a_taught_agent_learns_without_rewards_whatever_the_algorithm(learner: str) -> None:
     experiment = build_experiment(settings("kl_distill", *LEARNERS[learner]))
-    experiment.model.learn(2_000)
+    experiment.model.learn(1_200)
     assert policy_table(experiment.model, ROWS).diagonal().min() > 0.5
     assert experiment.model.logger.name_to_value["train/uses_teacher"] == 1
     experiment.close()
