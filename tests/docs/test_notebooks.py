@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,15 @@ NOTEBOOKS = Path(__file__).parents[2] / "docs" / "notebooks"
     ("name", "words"),
     [
         ("explore_run", ("800 episodes", "symbol: accuracy", "effect of hiding a token", "calibration error")),
-        ("compare_runs", ("world_model.scale: 0.2 against 0.0", "first step at 95 %", "answers right", "One run")),
+        pytest.param(
+            "compare_runs",
+            ("world_model.scale: 0.2 against 0.0", "first step at 95 %", "answers right", "One run"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
-def test_a_notebook_runs_as_a_script(name: str, words: tuple[str, ...], tmp_path: Path) -> None:
-    command = [sys.executable, str(NOTEBOOKS / f"{name}.py")]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
+def test_a_notebook_runs_as_a_script(name: str, words: tuple[str, ...], fork_server: Any, tmp_path: Path) -> None:
+    result = fork_server.run(NOTEBOOKS / f"{name}.py", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     for word in words:
         assert word in result.stdout
