@@ -9,7 +9,7 @@ from benchmarks.learning.pattern_echo_steps import BOUNDS, all_runs, file_name, 
 from benchmarks.program import run_program
 
 FULL_SEEDS, FULL_HOLD_SEEDS = 200, 20
-SHORT_SEEDS, SHORT_HOLD_SEEDS = 20, 2
+SHORT_SEEDS, SHORT_HOLD_SEEDS = 20, 1
 LEARNERS = {"policy alone": None, "world model attached": 0.2}
 """The scale of the world model; the first experiment's learner has one."""
 
