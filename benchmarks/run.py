@@ -44,7 +44,7 @@ PROGRAMS = {
     "imports": "benchmarks.speed.imports",
 }
 ONLY_IN_FULL = ("top_levels", "world_model_skill", "cartpole", "learning_tests")
-"""Left out of the short form unless asked for by name: half a minute each, for a single seed."""
+"""Left out of the short form unless asked for by name: half a minute or more, for a single seed."""
 PEERS_PROGRAM = "peers"
 METHOD = (
     "Medians over the repeats. Times are CPU time of one process with one thread unless the last column says wall "
