@@ -169,3 +169,18 @@ def test_numbers_of_a_history_are_learnt_beside_the_policy() -> None:
     model.learn(896, reset_num_timesteps=False)
     losses.append(model.logger.name_to_value["train/world_model_loss"])
     assert losses[1] < 0.5 * losses[0]
+
+
+def test_what_is_drawn_anew_each_time_is_learnt_from_fresh_steps_alone() -> None:
+    loss, network = WorldModelLoss(predictable_only=False), head(predictable_only=False)
+
+    def amount(n_replayed: int, row: int, column: int, value: int) -> float:
+        following = NEXT.clone()
+        following[row, column] = value
+        return loss.loss(network, FEATURES, Transitions(NEXT, ACTIONS, following, n_replayed=n_replayed))[0].item()
+
+    symbol, noise = 0, 1
+    assert amount(2, 4, noise, 0) == amount(2, 4, noise, 1)
+    assert amount(2, 2, noise, 0) != amount(2, 2, noise, 1)
+    assert amount(2, 4, symbol, 0) != amount(2, 4, symbol, 1)
+    assert amount(0, 4, noise, 0) != amount(0, 4, noise, 1)

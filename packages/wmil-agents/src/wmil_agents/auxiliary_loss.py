@@ -55,20 +55,26 @@ class Transitions:
     """(B, n_actions) the policy's log-probabilities, before any mask, for the same; of the minibatch's own rows."""
     next_features: Tensor | None = None
     """(B, features_dim) of the next observations, without gradient, for a loss with a `target_momentum`."""
+    n_replayed: int = 0
+    """How many rows, the last ones, are from a memory: the newest outcome of its pair each, seen again and again."""
 
     def first(self, n_rows: int) -> Transitions:
         """The first rows."""
         parts = self.observations, self.actions, self.next_observations
         observations, actions, following = (_map(lambda rows: rows[:n_rows], part) for part in parts)
-        return replace(self, observations=observations, actions=actions, next_observations=following)
+        n_replayed = max(0, self.n_replayed - len(self.actions) + n_rows)
+        return replace(
+            self, observations=observations, actions=actions, next_observations=following, n_replayed=n_replayed
+        )
 
     def followed_by(self, other: Transitions) -> Transitions:
-        """These rows, then the other ones."""
+        """These rows, then the other ones, which are replayed."""
         return replace(
             self,
             observations=joined(self.observations, other.observations),
             actions=torch.cat([self.actions, other.actions]),
             next_observations=joined(self.next_observations, other.next_observations),
+            n_replayed=self.n_replayed + len(other.actions),
         )
 
 

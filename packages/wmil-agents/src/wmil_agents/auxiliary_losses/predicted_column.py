@@ -24,6 +24,8 @@ class Column:
     """Which column."""
     entry: str | None = None
     """Of which entry; None where the observation is one array."""
+    predictable: bool = True
+    """Whether state and action decide it, or nobody knows."""
 
 
 def predicted_columns(space: spaces.Space[Any], predictable_only: bool, entry: str | None = None) -> tuple[Column, ...]:
@@ -51,7 +53,7 @@ def predicted_columns(space: spaces.Space[Any], predictable_only: bool, entry: s
             return (Column(prefix or "observation", int(space.n), 0, entry),)
         case AttributeSpace():
             return tuple(
-                Column(attribute.name, attribute.n_values, index, entry)
+                Column(attribute.name, attribute.n_values, index, entry, attribute.predictable)
                 for index, attribute in enumerate(space.attributes)
                 if attribute.predictable or not predictable_only
             )
