@@ -33,7 +33,8 @@ def learn(folder: Path, name: str) -> None:
         model.learn(TOTAL, callback)
     else:
         continue_learning(model, restore_checkpoint(newest, model), callback)
-    write_state(folder / "final", fingerprint(model, rows) | {"metrics": None})
+    # The last rollout is there only where it was learnt from, and that may have been before the kill.
+    write_state(folder / "final", fingerprint(model, rows) | {"metrics": None, "rollout": None})
 
 
 def main(folder: Path, name: str, n_kills: int, seed: int) -> None:

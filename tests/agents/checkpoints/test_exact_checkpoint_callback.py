@@ -11,6 +11,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 from wmil_agents import ExactCheckpointCallback, continue_learning, restore_checkpoint, save_checkpoint
 from wmil_agents.checkpoints.checkpoint_folder import step_folders
+from wmil_agents.checkpoints.loop_state import loop_state
 from wmil_agents.checkpoints.state_folder import check_state
 
 
@@ -139,3 +140,16 @@ def test_settings_without_sense_are_refused(tmp_path: Path) -> None:
         ExactCheckpointCallback(tmp_path, 0)
     with pytest.raises(ValueError, match="keep_last must be at least 1"):
         ExactCheckpointCallback(tmp_path, keep_last=0)
+
+
+def test_continuing_what_is_done_already_changes_nothing(tmp_path: Path) -> None:
+    done, again = make(), make()
+    done.learn(12, ExactCheckpointCallback(tmp_path, 6))
+    continue_learning(
+        again, restore_checkpoint(step_folders(tmp_path)[-1], again), ExactCheckpointCallback(tmp_path, 6)
+    )
+    assert again.num_timesteps == done.num_timesteps == 12
+    ends = [loop_state(model, None) for model in (done, again)]
+    for part in ("first_step", "logged", "spaces"):
+        assert ends[0][part] == ends[1][part]
+    assert torch.equal(ends[0]["generators"]["torch"], ends[1]["generators"]["torch"])

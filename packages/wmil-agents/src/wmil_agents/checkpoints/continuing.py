@@ -92,7 +92,10 @@ def own_callbacks(root: BaseCallback) -> BaseCallback:
 
 
 class _Resumption(BaseCallback):
-    """At the start of the first rollout, where the checkpoint was made, puts back what `learn` did on its way there."""
+    """Where the checkpoint was made, puts back what `learn` did on its way there.
+
+    That is the start of the first rollout; where nothing is left to learn, the end.
+    """
 
     def __init__(self, restored: Restored, callback: BaseCallback) -> None:
         super().__init__()
@@ -101,6 +104,12 @@ class _Resumption(BaseCallback):
         self._is_due = True
 
     def _on_rollout_start(self) -> None:
+        self._put_back()
+
+    def _on_training_end(self) -> None:
+        self._put_back()
+
+    def _put_back(self) -> None:
         if not self._is_due:
             return
         self._is_due = False

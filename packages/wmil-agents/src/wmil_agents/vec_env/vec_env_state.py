@@ -66,7 +66,7 @@ def _observation_moments(venv: VecNormalize) -> dict[str, RunningMeanStd]:
 
 
 def _told(moments: RunningMeanStd) -> dict[str, Any]:
-    return {"mean": moments.mean.copy(), "variance": moments.var.copy(), "count": float(moments.count)}
+    return {"mean": np.array(moments.mean), "variance": np.array(moments.var), "count": float(moments.count)}
 
 
 def _load(moments: RunningMeanStd, state: dict[str, Any]) -> None:
