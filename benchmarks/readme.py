@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.figure import Figure
+from benchmarks.pace import pace, processor
 from benchmarks.peers.comparison import Lesson, Rate, read_rows
 from benchmarks.peers.report import (
     LEARNING,
@@ -66,6 +67,7 @@ def section(results: Path) -> str:
             "Stepping environments at random, in million steps per CPU second of one thread:",
             stepping_table(rates),
             bounds(figures),
+            *filter(None, [pace(results, processor(results))]),
         ]
     )
 
@@ -124,12 +126,14 @@ def stepping_table(rates: Sequence[Rate]) -> str:
 
 
 def bounds(figures: Sequence[Figure]) -> str:
-    """How many of the bounds are met, and which are not."""
+    """How many of the bounds are met, and, folded, which are not."""
     bounded = [figure for figure in figures if figure.bound is not None]
     missed = [figure for figure in bounded if figure.verdict != "met"]
     told = f"{len(bounded) - len(missed)} of {len(bounded)} figures meet the bounds that were set for them"
-    lines = [f"- {figure.name}: {figure.verdict}" for figure in missed]
-    return f"{told}." if not missed else f"{told}; not yet:\n\n" + "\n".join(lines)
+    if not missed:
+        return f"{told}."
+    lines = "\n".join(f"- {figure.name}: {figure.verdict}" for figure in missed)
+    return f"<details><summary>{told}; the others do not yet.</summary>\n\n{lines}\n\n</details>"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.figure import Figure
+from benchmarks.pace import pace
 from benchmarks.peers.installation import absence
 from benchmarks.peers.peer import PEERS
 from benchmarks.peers.report import PAGE
@@ -79,7 +80,8 @@ def main() -> int:
         figures += measured
     if PEERS_PROGRAM in programs and not compare_with_peers(folder, short=not chosen.full):
         failed.append(PEERS_PROGRAM)
-    text = results_page(figures, failed, earlier, chosen.only, chosen.full, peers=(folder / PAGE).is_file())
+    beside = pace(folder, machine.description()["processor"])
+    text = results_page(figures, failed, earlier, chosen.only, chosen.full, (folder / PAGE).is_file(), beside)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(text)
     print(text)
@@ -136,14 +138,20 @@ def figures_of(module: str, runs: Path, *, short: bool) -> list[Figure] | None:
 
 
 def results_page(
-    figures: list[Figure], failed: list[str], earlier: list[str], only: list[str] | None, full: bool, peers: bool
+    figures: list[Figure],
+    failed: list[str],
+    earlier: list[str],
+    only: list[str] | None,
+    full: bool,
+    peers: bool,
+    machine_beside: str = "",
 ) -> str:
     """The page: what has a bound first, then what is there to compare with."""
     form = "full" if full else "short"
     words = ["./dev.sh", "bench", *(["--full"] if full else []), *(["--only", *only] if only else [])]
     command = f"Written by `{shlex.join(words)}` ({form} form)."
     beside = f"is in `{PAGE}`, beside this page" if peers else "needs `python -m benchmarks.peers install`"
-    remarks = [command, METHOD, f"The comparison with other libraries {beside}."]
+    remarks = [command, METHOD, *filter(None, [machine_beside]), f"The comparison with other libraries {beside}."]
     if earlier:
         remarks.append(f"Measured in an earlier run: {', '.join(earlier)}.")
     if failed:

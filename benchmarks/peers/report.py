@@ -133,8 +133,8 @@ def best(lessons: Sequence[Lesson]) -> str:
     """Who needs the least, of ours and of theirs, among those whose runs all got there."""
     told = []
     for what, unit, quantity, form in (
-        ("Fewest steps", "", "steps", ",.0f"),
-        ("Least CPU time", " s", "seconds", ".3g"),
+        ("the fewest steps", "", "steps", ",.0f"),
+        ("the least CPU time", " s", "seconds", ".3g"),
     ):
         solved = [one for one in lessons if one.steps is not None and one.solved == one.seeds]
         sides = [[one for one in solved if one.is_ours is side] for side in (True, False)]
@@ -143,8 +143,8 @@ def best(lessons: Sequence[Lesson]) -> str:
         ours, theirs = (min(side, key=lambda one: getattr(one, quantity)) for side in sides)
         verdict = ": **ours loses**" if getattr(theirs, quantity) < getattr(ours, quantity) else ""
         told.append(
-            f"{what}: ours {getattr(ours, quantity):{form}}{unit} (`{ours.name}`), "
-            f"theirs {getattr(theirs, quantity):{form}}{unit} (`{theirs.name}`){verdict}."
+            f"Of those that got there with every seed, {what}: ours {getattr(ours, quantity):{form}}{unit} "
+            f"(`{ours.name}`), theirs {getattr(theirs, quantity):{form}}{unit} (`{theirs.name}`){verdict}."
         )
     return " ".join(told)
 
