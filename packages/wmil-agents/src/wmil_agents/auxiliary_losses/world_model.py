@@ -190,8 +190,8 @@ def _picked(columns: tuple[Column, ...], observations: Tensor | dict[str, Tensor
 def _without_stale(surprised: Tensor, head: WorldModelHead, n_replayed: int) -> Tensor:
     """The surprises (k, B), or those (n,) that teach: what is drawn anew each time is learnt from fresh steps alone.
 
-    A memory holds one draw of it for each pair, and a model that saw it again and again would take it for what follows:
-    the error at fresh symbols was .7 above the floor after 10,000 steps of PatternEcho.
+    A memory holds one draw of it for each pair, and a model that saw it again and again would take it for what follows
+    (`benchmarks/learning/world_model_skill.py` measures its error at fresh symbols).
     """
     if head.all_are_predictable or not n_replayed:
         return surprised

@@ -86,7 +86,7 @@ class NextObservations(RolloutBuffer):
         if self.recorder is None or self.recorder.next_observations is None:
             raise RuntimeError(
                 "this model has auxiliary losses but nothing that records true next observations: "
-                "call attach(model) again after load or set_env"
+                "call attach(model) again after load"
             )
         step = self.pos
         super().add(*args, **kwargs)
