@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 import pytest
 import torch
 from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
 
+from small_envs import AllAllowed, Walk
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_loss import AuxiliaryLoss
 from wmil_agents.auxiliary_losses.contrastive import ContrastiveLoss
@@ -30,30 +30,6 @@ CONTRIB = EXTRACTOR | {"ortho_init": False}
 N_STEPS = 48
 """Environment steps until there was an update."""
 REPLAYING: dict[str, Any] = {"learning_starts": N_STEPS - 4, "train_freq": 4, "batch_size": 32, "buffer_size": 100}
-
-
-class Walk(gym.Env[Any, Any]):
-    """A point on a line that goes where it is told; episodes of five steps."""
-
-    observation_space = gym.spaces.Box(-9, 9, (2,))
-    action_space = gym.spaces.Box(-1, 1, (1,))
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        super().reset(seed=seed)
-        self.place, self.n_steps = 0.0, 0
-        return np.array([self.place, self.n_steps], dtype=np.float32), {}
-
-    def step(self, action: Any) -> Any:
-        self.place, self.n_steps = self.place + float(action[0]), self.n_steps + 1
-        obs = np.array([self.place, self.n_steps], dtype=np.float32)
-        return obs, -abs(self.place - 1.0), self.n_steps == 5, False, {}
-
-
-class AllAllowed(gym.Wrapper[Any, Any, Any, Any]):
-    """With a mask that forbids no action."""
-
-    def action_masks(self) -> Any:
-        return np.ones(8, dtype=bool)
 
 
 def echo(**kwargs: Any) -> BatchVecEnv:

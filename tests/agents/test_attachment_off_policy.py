@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 import pytest
 import torch
 from stable_baselines3 import DDPG, DQN, SAC, TD3
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch.nn import functional as F
 
+from small_envs import Walk
 from wmil_agents.attached_critic import AttachedCriticPolicy
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_loss import AuxiliaryLoss, Transitions
@@ -26,25 +26,6 @@ EXTRACTOR = {"features_extractor_class": TransformerExtractor, "features_extract
 POLICY = {"net_arch": [16], **EXTRACTOR}
 SETTINGS: dict[str, Any] = {"learning_starts": 32, "batch_size": 32, "buffer_size": 500, "seed": 0, "device": "cpu"}
 SCALE = 0.3
-
-
-class Walk(gym.Env[Any, Any]):
-    """A point on a line that goes where it is told; episodes of five steps."""
-
-    observation_space = gym.spaces.Box(-9, 9, (2,))
-    action_space = gym.spaces.Box(-1, 1, (1,))
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        super().reset(seed=seed)
-        self.place, self.n_steps = 0.0, 0
-        return self._obs(), {}
-
-    def step(self, action: Any) -> Any:
-        self.place, self.n_steps = self.place + float(action[0]), self.n_steps + 1
-        return self._obs(), -abs(self.place - 1.0), self.n_steps == 5, False, {}
-
-    def _obs(self) -> Any:
-        return np.array([self.place, self.n_steps], dtype=np.float32)
 
 
 def dqn(**kwargs: Any) -> DQN:

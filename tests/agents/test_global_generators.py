@@ -14,6 +14,7 @@ from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from small_envs import AllAllowed, Walk
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_loss import AuxiliaryLoss
 from wmil_agents.auxiliary_losses.contrastive import ContrastiveLoss
@@ -72,30 +73,6 @@ def echo(n_envs: int = 4, **kwargs: Any) -> BatchVecEnv:
 
 def single_echoes(**kwargs: Any) -> DummyVecEnv:
     return DummyVecEnv([lambda: gym.make(ID, **{"horizon": 3} | kwargs)] * 2)
-
-
-class Walk(gym.Env[Any, Any]):
-    """A point on a line that goes where it is told; episodes of five steps."""
-
-    observation_space = gym.spaces.Box(-9, 9, (2,))
-    action_space = gym.spaces.Box(-1, 1, (1,))
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        super().reset(seed=seed)
-        self.place, self.n_steps = 0.0, 0
-        return np.array([self.place, self.n_steps], dtype=np.float32), {}
-
-    def step(self, action: Any) -> Any:
-        self.place, self.n_steps = self.place + float(action[0]), self.n_steps + 1
-        obs = np.array([self.place, self.n_steps], dtype=np.float32)
-        return obs, -abs(self.place - 1.0), self.n_steps == 5, False, {}
-
-
-class AllAllowed(gym.Wrapper[Any, Any, Any, Any]):
-    """With a mask that forbids no action."""
-
-    def action_masks(self) -> Any:
-        return np.ones(8, dtype=bool)
 
 
 def masked_echo() -> Any:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 import pytest
 import torch
 from stable_baselines3 import A2C, DQN, PPO, SAC
@@ -15,6 +14,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 from torch.nn import functional as F
 
+from small_envs import Walk
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_loss import AuxiliaryLoss
 from wmil_agents.auxiliary_losses.contrastive import ContrastiveLoss
@@ -273,23 +273,6 @@ def test_a_scale_that_is_off_by_a_hundredth_would_be_noticed(make_model: Any) ->
     (rollout.algorithm_loss() + wrong.scale * rollout.auxiliary_loss(wrong)).backward()
     with pytest.raises(AssertionError):
         assert_same(rollout.model.policy, rollout.joint)
-
-
-class Walk(gym.Env[Any, Any]):
-    """A point on a line that goes where it is told; episodes of five steps."""
-
-    observation_space = gym.spaces.Box(-9, 9, (2,))
-    action_space = gym.spaces.Box(-1, 1, (1,))
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        super().reset(seed=seed)
-        self.place, self.n_steps = 0.0, 0
-        return np.array([self.place, self.n_steps], dtype=np.float32), {}
-
-    def step(self, action: Any) -> Any:
-        self.place, self.n_steps = self.place + float(action[0]), self.n_steps + 1
-        obs = np.array([self.place, self.n_steps], dtype=np.float32)
-        return obs, -abs(self.place - 1.0), self.n_steps == 5, False, {}
 
 
 REPLAYING: dict[str, Any] = {

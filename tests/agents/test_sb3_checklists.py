@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,9 @@ from stable_baselines3 import DQN, PPO, SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
+from checklist_cases import ACTIONS, CASES, OBSERVATIONS, TINY, Case, drawn
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.reinforce import REINFORCE
-
-sys.path.insert(0, str(Path(__file__).parent))
-from checklist_cases import ACTIONS, CASES, OBSERVATIONS, TINY, Case, drawn  # found beside this file
 
 STEPS = 16
 each_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

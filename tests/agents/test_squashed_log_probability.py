@@ -12,6 +12,7 @@ import torch
 from stable_baselines3 import SAC
 from torch import Tensor
 
+from small_envs import Walk
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
 from wmil_agents.extractors.transformer import TransformerExtractor
@@ -23,27 +24,10 @@ HALF_WIDTH = 1e-4
 """Of the interval whose probability, over its length, is the density."""
 
 
-class Walk(gym.Env[Any, Any]):
-    """A point on a line that goes where it is told; episodes of five steps."""
-
-    observation_space = gym.spaces.Box(-9, 9, (2,))
-    action_space = gym.spaces.Box(-2, 2, (1,))
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        super().reset(seed=seed)
-        self.place, self.n_steps = 0.0, 0
-        return np.array([self.place, self.n_steps], dtype=np.float32), {}
-
-    def step(self, action: Any) -> Any:
-        self.place, self.n_steps = self.place + float(action[0]), self.n_steps + 1
-        obs = np.array([self.place, self.n_steps], dtype=np.float32)
-        return obs, -abs(self.place - 1.0), self.n_steps == 5, False, {}
-
-
 def attached_sac() -> Any:
     policy = {"features_extractor_class": TransformerExtractor, "features_extractor_kwargs": {"width": 16}}
     arguments = {"learning_starts": 16, "train_freq": 8, "batch_size": 64, "buffer_size": 100, "policy_kwargs": policy}
-    return attach(SAC("MlpPolicy", Walk(), seed=0, device="cpu", **arguments), [WorldModelLoss()])
+    return attach(SAC("MlpPolicy", Walk(longest=2.0), seed=0, device="cpu", **arguments), [WorldModelLoss()])
 
 
 def surgeons_sac() -> Any:

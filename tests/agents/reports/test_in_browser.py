@@ -1,14 +1,11 @@
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from browser import PROGRAM, Browser
 from wmil_agents.reports.report import write_report
-
-sys.path.insert(0, str(Path(__file__).parent))
-from browser import PROGRAM, Browser  # found beside this file
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed, so no page is opened in one")
 
