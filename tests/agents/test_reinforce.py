@@ -438,6 +438,10 @@ def test_what_load_is_told_reaches_the_buffer(make_env: MakeEnv, tmp_path: Path)
     reinforce(make_env(), **SMALL).save(tmp_path / "model")
     told: dict[str, Any] = {"env": make_env(), "device": "cpu"}
     assert REINFORCE.load(tmp_path / "model", baseline="none", **told).rollout_buffer.baseline == "none"
+    hasty = REINFORCE.load(tmp_path / "model", baseline_momentum=1.0, **told).learn(16)
+    assert hasty.rollout_buffer.running_mean.momentum == 1.0
+    with pytest.raises(ValueError, match="baseline_momentum must be above 0 and at most 1, not 0"):
+        REINFORCE.load(tmp_path / "model", baseline_momentum=0.0, **told)
     remembering = REINFORCE.load(tmp_path / "model", event_replay={"n_replayed": 4}, **told).learn(80)
     assert remembering.logger.name_to_value["train/failures_remembered"] > 0
     remembering.save(tmp_path / "remembering")
@@ -471,8 +475,8 @@ def test_without_a_future_unfinished_episodes_teach_and_are_remembered(make_env:
         ({"baseline": "leave_one_out", "group_size": 2.0}, "group_size must be an integer, not 2.0"),
         ({"gamma": 1.5}, r"gamma must be in \[0, 1\], not 1.5"),
         ({"vf_coef": 0.5}, "trains a value that baseline='running_mean' never uses"),
-        ({"baseline_momentum": 0.0}, "momentum must be above 0"),
-        ({"baseline_momentum": NAN}, "momentum must be above 0"),
+        ({"baseline_momentum": 0.0}, "baseline_momentum must be above 0"),
+        ({"baseline_momentum": NAN}, "baseline_momentum must be above 0"),
         ({"max_grad_norm": 0.0}, "max_grad_norm must be above 0, not 0.0"),
         ({"max_grad_norm": -1.0}, "max_grad_norm must be above 0, not -1.0"),
         ({"max_grad_norm": NAN}, "max_grad_norm must be above 0, not nan"),

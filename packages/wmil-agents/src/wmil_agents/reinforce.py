@@ -132,7 +132,6 @@ class REINFORCE(A2C):
             vf_coef=(0.5 if baseline == "learned" else 0.0) if vf_coef is None else vf_coef,
             max_grad_norm=max_grad_norm,
             use_rms_prop=False,
-            rollout_buffer_kwargs={"running_mean": RunningMean(baseline_momentum)},
             stats_window_size=stats_window_size,
             tensorboard_log=tensorboard_log,
             policy_kwargs={"optimizer_class": torch.optim.SGD} | (policy_kwargs or {}),
@@ -144,6 +143,7 @@ class REINFORCE(A2C):
         self.given_n_steps = n_steps
         """None where `n_steps` follows from the environment, and does so again with another one."""
         self.baseline = baseline
+        self.baseline_momentum = baseline_momentum
         self.group_size = group_size
         self.all_actions = all_actions
         self.entropy_schedule = ent_coef if callable(ent_coef) else None
@@ -175,6 +175,7 @@ class REINFORCE(A2C):
             self.policy_class = mixed(EventReplayPolicy, self.policy_class, "EventReplay")
         self.rollout_buffer_kwargs |= {
             "baseline": self.baseline,
+            "running_mean": self._running_mean(),
             "group_size": self.group_size,
             "all_actions": self.all_actions,
             "events": self._events(),
@@ -189,6 +190,14 @@ class REINFORCE(A2C):
                 torch.nn.init.zeros_(parameter)
         if self.own_losses and not isinstance(self.policy, AttachedPolicy):
             attach(self, self.own_losses)
+
+    def _running_mean(self) -> RunningMean:
+        """The mean of returns: the one that this model has, with the momentum that it is to have now."""
+        own: RunningMean | None = self.rollout_buffer_kwargs.get("running_mean")
+        if own is None:
+            return RunningMean(self.baseline_momentum)
+        own.momentum = self.baseline_momentum
+        return own
 
     def _events(self) -> EventMemory | None:
         """The memory of this model's event replay: the one that it has, unless the settings are others now."""

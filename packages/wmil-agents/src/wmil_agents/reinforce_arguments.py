@@ -27,6 +27,7 @@ class ReinforceArguments:
     """None where `n_steps` follows from the environment."""
     gamma: float
     baseline: Baseline
+    baseline_momentum: float
     group_size: int | None
     ent_coef: float
     vf_coef: float
@@ -45,6 +46,8 @@ class ReinforceArguments:
         for name, number in (("n_steps", self.given_n_steps), ("group_size", self.group_size)):
             if number is not None:
                 checked_integer(name, number, at_least=1)
+        if not 0.0 < self.baseline_momentum <= 1.0:
+            raise ValueError(f"baseline_momentum must be above 0 and at most 1, not {self.baseline_momentum}")
         if not 0.0 <= self.gamma <= 1.0:
             raise ValueError(f"gamma must be in [0, 1], not {self.gamma}")
         if not callable(self.learning_rate) and not 0.0 <= self.learning_rate < inf:
