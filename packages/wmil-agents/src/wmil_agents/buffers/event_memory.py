@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wmil_agents.buffers.keyed_ring import KeyedRing, keys_of
 from wmil_envs.integer import checked_integer
 
 Arrays = NDArray[Any] | dict[str, NDArray[Any]]
@@ -77,12 +78,10 @@ class EventMemory:
         self._rng = np.random.default_rng(seed)
         self._outcomes = np.zeros((settings.capacity, n_actions), dtype=np.int8)
         self._observations: dict[str, NDArray[Any]] = {}
-        self._row_of: dict[bytes, int] = {}
-        self._key_at: list[bytes] = []
-        self._next_row = 0
+        self._ring = KeyedRing(settings.capacity)
 
     def __len__(self) -> int:
-        return len(self._key_at)
+        return len(self._ring)
 
     @property
     def n_failures(self) -> int:
@@ -104,13 +103,13 @@ class EventMemory:
             }
         taken = actions.reshape(len(actions)).astype(np.int64).tolist()
         failed = (returns < self.settings.threshold).tolist()
-        known = [np.ascontiguousarray(rows) for rows in columns.values()]
         success = REWARDED if self.settings.rewarded else UNKNOWN
-        for index, (action, has_failed) in enumerate(zip(taken, failed, strict=True)):
-            key = b"".join(part[index].tobytes() for part in known)
-            row = self._row_of.get(key)
+        keys = keys_of(list(columns.values()))
+        for index, (key, action, has_failed) in enumerate(zip(keys, taken, failed, strict=True)):
+            row = self._ring.row_of(key)
             if row is None:
-                row = self._new_row(key)
+                row, _ = self._ring.add(key)
+                self._outcomes[row] = UNKNOWN
                 for name, rows in columns.items():
                     self._observations[name][row] = rows[index]
             self._outcomes[row, action] = FAILED if has_failed else success
@@ -138,7 +137,7 @@ class EventMemory:
         return {
             "observations": {name: rows[: len(self)].copy() for name, rows in self._observations.items()},
             "outcomes": self._outcomes[: len(self)].copy(),
-            "next_row": self._next_row,
+            "next_row": self._ring.next_row,
             "generator": self._rng.bit_generator.state,
         }
 
@@ -157,21 +156,6 @@ class EventMemory:
         for name, rows in state["observations"].items():
             self._observations[name] = np.zeros((capacity, *rows.shape[1:]), dtype=rows.dtype)
             self._observations[name][:n_rows] = rows
-        columns = list(self._observations.values())
-        self._key_at = [b"".join(column[row].tobytes() for column in columns) for row in range(n_rows)]
-        self._row_of = {key: row for row, key in enumerate(self._key_at)}
-        self._next_row = int(state["next_row"])
+        known = [rows[:n_rows] for rows in self._observations.values()]
+        self._ring.restore(keys_of(known) if known else [], int(state["next_row"]))
         self._rng.bit_generator.state = state["generator"]
-
-    def _new_row(self, key: bytes) -> int:
-        """An unused row, else that of the oldest observation."""
-        row = self._next_row
-        if len(self) < self.settings.capacity:
-            self._key_at.append(key)
-        else:
-            del self._row_of[self._key_at[row]]
-            self._key_at[row] = key
-        self._row_of[key] = row
-        self._outcomes[row] = UNKNOWN
-        self._next_row = (row + 1) % self.settings.capacity
-        return row

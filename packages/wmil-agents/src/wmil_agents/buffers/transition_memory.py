@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wmil_agents.buffers.keyed_ring import KeyedRing, keys_of
+
 Arrays = NDArray[Any] | dict[str, NDArray[Any]]
 
 GROUP_SIZE = 4
@@ -53,21 +55,19 @@ class TransitionMemory:
                 raise ValueError(f"{name} must be at least 1, not {number}")
         self.capacity, self.group_size = capacity, group_size
         self._rng = np.random.default_rng(seed)
-        self._row_of: dict[bytes, int] = {}
-        self._key_at: list[bytes] = []
+        self._ring = KeyedRing(capacity)
         self._rows_of: dict[bytes, list[int]] = {}
         """The rows of each observation, in ascending order."""
         self._n_action_bytes = 0
-        self._next_row = 0
         self._columns: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
-        return len(self._key_at)
+        return len(self._ring)
 
     def add(self, observations: Arrays, actions: NDArray[Any], next_observations: Arrays) -> None:
         """Remembers a batch of steps, one per row."""
         batch = {"actions": actions, **_flat("observations", observations)}
-        keys = _keys(list(batch.values()))
+        keys = keys_of(list(batch.values()))
         batch |= _flat("next_observations", next_observations)
         if not self._columns:
             self._columns = {
@@ -94,7 +94,7 @@ class TransitionMemory:
     def state_dict(self) -> dict[str, Any]:
         """Everything remembered, as arrays, and the generator's state, as plain data."""
         columns = {name: column[: len(self)].copy() for name, column in self._columns.items()}
-        return {"columns": columns, "next_row": self._next_row, "generator": self._rng.bit_generator.state}
+        return {"columns": columns, "next_row": self._ring.next_row, "generator": self._rng.bit_generator.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores what `state_dict` returned."""
@@ -107,58 +107,40 @@ class TransitionMemory:
             self._columns[name] = np.zeros((self.capacity, *rows.shape[1:]), dtype=rows.dtype)
             self._columns[name][:n_rows] = rows
         known = [column[:n_rows] for name, column in self._columns.items() if not name.startswith("next_")]
-        self._key_at = _keys(known) if known else []
-        self._row_of = {key: row for row, key in enumerate(self._key_at)}
+        self._ring.restore(keys_of(known) if known else [], int(state["next_row"]))
         self._n_action_bytes = columns["actions"].itemsize * columns["actions"][:1].size if columns else 0
         self._rows_of = {}
-        for row, key in enumerate(self._key_at):
+        for row, key in enumerate(self._ring.keys):
             self._rows_of.setdefault(self._observation(key), []).append(row)
-        self._next_row = int(state["next_row"])
         self._rng.bit_generator.state = state["generator"]
 
     def _row(self, key: bytes) -> int:
         """The row of a pair: its own, else a new one, else that of the oldest pair."""
-        row = self._row_of.get(key)
+        row = self._ring.row_of(key)
         if row is not None:
             return row
-        row = self._next_row
-        if len(self) < self.capacity:
-            self._key_at.append(key)
-        else:
-            self._forget(row)
-            self._key_at[row] = key
-        self._row_of[key] = row
+        row, forgotten = self._ring.add(key)
+        if forgotten is not None:
+            self._forget(row, self._observation(forgotten))
         insort(self._rows_of.setdefault(self._observation(key), []), row)
-        self._next_row = (row + 1) % self.capacity
         return row
 
-    def _forget(self, row: int) -> None:
-        """Takes the pair of a row out of both indices."""
-        key = self._key_at[row]
-        del self._row_of[key]
-        beside = self._rows_of[self._observation(key)]
+    def _forget(self, row: int, observation: bytes) -> None:
+        """Takes a row from those of an observation."""
+        beside = self._rows_of[observation]
         beside.remove(row)
         if not beside:
-            del self._rows_of[self._observation(key)]
+            del self._rows_of[observation]
 
     def _group(self, row: int, size: int) -> list[int]:
         """So many rows with the observation of this one: it and those that follow, the first after the last."""
-        beside = self._rows_of[self._observation(self._key_at[row])]
+        beside = self._rows_of[self._observation(self._ring.keys[row])]
         place = beside.index(row)
         return [beside[(place + number) % len(beside)] for number in range(size)]
 
     def _observation(self, key: bytes) -> bytes:
         """The part of a pair's key that is its observation's."""
         return key[self._n_action_bytes :]
-
-
-def _keys(columns: list[NDArray[Any]]) -> list[bytes]:
-    """The bytes of each row, of one column after another."""
-    parts = [np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8) for rows in columns]
-    together = np.concatenate(parts, axis=1)
-    rows: Any = together.view(np.dtype((np.void, together.shape[1]))).ravel()
-    keys: list[bytes] = rows.tolist()
-    return keys
 
 
 def _flat(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
