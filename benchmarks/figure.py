@@ -17,7 +17,7 @@ class Figure:
     """None for a number that is only there to compare with."""
     better: Literal["less", "more"] = "less"
     low: float | None = None
-    """Lower quartile, or lower end of the interval that `note` names."""
+    """Lower quartile, or lower end of the spread that `note` names."""
     high: float | None = None
     repeats: int = 1
     note: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.figure import Figure
+from benchmarks.learning.pattern_echo import INTERVAL
 from benchmarks.learning.pattern_echo_steps import BOUNDS, all_runs, file_name, summary, write
 from benchmarks.program import run_program
 
@@ -33,7 +34,14 @@ def figures(learner: str, short: bool, runs: Path | None) -> list[Figure]:
     interval = result["median_lower"], result["median_upper"]
     return [
         Figure(
-            f"{task}: median steps to 95 % exact success", result["median"], "steps", None, "less", *interval, n_seeds
+            f"{task}: median steps to 95 % exact success",
+            result["median"],
+            "steps",
+            None,
+            "less",
+            *interval,
+            n_seeds,
+            INTERVAL,
         ),
         Figure(
             f"{task}: upper 95 % bootstrap limit of that median",

@@ -11,19 +11,18 @@ from benchmarks.pace import pace, processor
 from benchmarks.peers.comparison import Lesson, Rate, read_rows
 from benchmarks.peers.report import (
     LEARNING,
+    NOT_SEARCHED,
+    SETTINGS,
     STEPPING,
-    against_our_default,
     best,
-    emphasised,
+    legend,
+    lessons_table,
     of_course,
     ratio_text,
-    seconds_text,
-    steps_text,
-    table,
 )
 from benchmarks.peers.rows import COURSES, ECHO_COURSE
 from benchmarks.results_folder import LATEST
-from benchmarks.table import read_csv
+from benchmarks.table import read_csv, rows_as_markdown
 
 README = machine.ROOT / "README.md"
 BEGIN = "<!-- written by `python -m benchmarks.readme` up to the next such line -->"
@@ -56,12 +55,10 @@ def section(results: Path) -> str:
     rates = read_rows(results / f"{STEPPING}.csv", Rate)
     figures = [figure for path in sorted(results.glob("*.csv")) if is_figures(path) for figure in read_csv(path)]
     echo = of_course(lessons, ECHO_COURSE)
-    seeds = max(one.seeds for one in echo)
     return "\n\n".join(
         [
-            "PatternEcho until 95 % of the answers are right, computed exactly: medians of one run on one machine, "
-            f"{seeds} seeds. Steps and CPU time beside the first row: above 1 x that one needs less.",
-            learners_table(echo),
+            f"PatternEcho until 95 % of the answers are right, computed exactly. {legend(ECHO_COURSE)} {SETTINGS}",
+            lessons_table(echo),
             best(echo),
             *elsewhere(lessons),
             "Stepping environments at random, in million steps per CPU second of one thread:",
@@ -84,30 +81,13 @@ def elsewhere(lessons: Sequence[Lesson]) -> list[str]:
         learners = of_course(lessons, course)
         if course is ECHO_COURSE or not learners:
             continue
-        n_seeds = max(one.seeds for one in learners)
-        parts += [f"{course.name}, {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}:", learners_table(learners)]
-    if not parts:
-        return []
-    told = (
-        "Worlds with more questions, the settings being our defaults or those found for PatternEcho. Where most runs "
-        "had not got there, > stands before what they spent."
-    )
-    return [told, *parts]
-
-
-def learners_table(lessons: Sequence[Lesson]) -> str:
-    """One row for each learner that took part."""
-    rows = [("learner", "steps to 95 %", "CPU s", "steps", "CPU time"), ("---",) * 5]
-    for one in lessons:
-        if one.steps is not None and one.seconds is not None:
-            ratios = [against_our_default(one, ratio) for ratio in (one.steps_ratio, one.seconds_ratio)]
-            rows.append((emphasised(one), steps_text(one), seconds_text(one), *ratios))
-    return table(rows)
+        parts += [f"{course.name}. {legend(course)}", lessons_table(learners)]
+    return ["Worlds with more questions. " + NOT_SEARCHED, *parts] if parts else []
 
 
 def stepping_table(rates: Sequence[Rate]) -> str:
     """Ours beside the fastest of the others, for each number of environments."""
-    rows = [("environments", "ours", "the fastest other", "ours is"), ("---",) * 4]
+    rows = [("environments", "ours", "the fastest other", "ours is")]
     measured = [one for one in rates if one.steps_per_second is not None]
     for n_envs in dict.fromkeys(one.n_envs for one in measured):
         alike = [one for one in measured if one.n_envs == n_envs]
@@ -122,7 +102,7 @@ def stepping_table(rates: Sequence[Rate]) -> str:
                 ratio_text(fastest.ratio or 0.0, "faster", "slower"),
             )
         )
-    return table(rows)
+    return rows_as_markdown(rows)
 
 
 def bounds(figures: Sequence[Figure]) -> str:

@@ -22,7 +22,7 @@ from benchmarks.peers.installation import absence
 from benchmarks.peers.peer import PEERS
 from benchmarks.peers.report import PAGE
 from benchmarks.readme import write_readme
-from benchmarks.results_folder import LATEST, keep
+from benchmarks.results_folder import LATEST, RUNS, keep, note_run, runs_table
 from benchmarks.table import page, read_csv, write_csv
 
 PROGRAMS = {
@@ -49,7 +49,8 @@ ONLY_IN_FULL = ("top_levels", "world_model_skill", "cartpole", "learning_tests")
 PEERS_PROGRAM = "peers"
 METHOD = (
     "Medians over the repeats. Times are CPU time of one process with one thread unless the last column says wall "
-    "time; each ratio is of calls that took turns in one run."
+    "time; each ratio is of calls that took turns in one run. The spread is the quartiles, unless the last column says "
+    "otherwise."
 )
 
 
@@ -64,11 +65,9 @@ def main() -> int:
     programs = chosen.only or programs_of(chosen.full)
     figures: list[Figure] = []
     failed: list[str] = []
-    earlier: list[str] = []
     for name in PROGRAMS:
         if name not in programs:
             if (folder / f"{name}.csv").is_file():
-                earlier.append(name)
                 figures += read_csv(folder / f"{name}.csv")
             continue
         print(f"{name}: python -m {PROGRAMS[name]}{'' if chosen.full else ' --short'}", flush=True)
@@ -77,18 +76,20 @@ def main() -> int:
             failed.append(name)
             continue
         write_csv(folder / f"{name}.csv", measured)
+        note_run(folder, name, short=not chosen.full)
         figures += measured
     if PEERS_PROGRAM in programs and not compare_with_peers(folder, short=not chosen.full):
         failed.append(PEERS_PROGRAM)
     beside = pace(folder, machine.description()["processor"])
-    text = results_page(figures, failed, earlier, chosen.only, chosen.full, (folder / PAGE).is_file(), beside)
+    runs = runs_table(folder, [*PROGRAMS, PEERS_PROGRAM])
+    text = results_page(figures, failed, runs, chosen.only, chosen.full, (folder / PAGE).is_file(), beside)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(text)
     print(text)
     if PEERS_PROGRAM in programs and PEERS_PROGRAM not in failed:
         print((folder / PAGE).read_text())
     if chosen.results is None:
-        patterns = ["README.md", *(f"{name}*" for name in programs)]
+        patterns = ["README.md", RUNS, *(f"{name}*" for name in programs)]
         kept = keep([path for pattern in patterns for path in folder.glob(pattern)], short=not chosen.full)
         write_readme()
         print(f"Kept in {kept.name}/, and shown in the README")
@@ -140,7 +141,7 @@ def figures_of(module: str, runs: Path, *, short: bool) -> list[Figure] | None:
 def results_page(
     figures: list[Figure],
     failed: list[str],
-    earlier: list[str],
+    runs: str,
     only: list[str] | None,
     full: bool,
     peers: bool,
@@ -152,11 +153,9 @@ def results_page(
     command = f"Written by `{shlex.join(words)}` ({form} form)."
     beside = f"is in `{PAGE}`, beside this page" if peers else "needs `python -m benchmarks.peers install`"
     remarks = [command, METHOD, *filter(None, [machine_beside]), f"The comparison with other libraries {beside}."]
-    if earlier:
-        remarks.append(f"Measured in an earlier run: {', '.join(earlier)}.")
     if failed:
         remarks.append(f"**Not measured, because the program failed: {', '.join(failed)}.**")
-    return page("Figures", remarks, machine.description(), figures)
+    return page("Figures", remarks, machine.description(), figures, runs)
 
 
 if __name__ == "__main__":

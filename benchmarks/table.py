@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.figure import Figure
 
-HEADER = ("figure", "measured", "quartiles", "bound", "verdict", "how")
+HEADER = ("figure", "measured", "spread", "bound", "verdict", "how")
 
 
 def write_csv(path: Path, figures: Iterable[Figure]) -> None:
@@ -34,18 +34,27 @@ def _numbers(row: Mapping[str, str]) -> dict[str, float | int | None]:
 
 def markdown(figures: Iterable[Figure]) -> str:
     """The table that the documentation shows."""
-    rows = [HEADER, ("---",) * len(HEADER), *(_cells(figure) for figure in figures)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+    return rows_as_markdown([HEADER, *(_cells(figure) for figure in figures)]) + "\n"
 
 
-def page(title: str, remarks: Sequence[str], machine: Mapping[str, str], figures: Sequence[Figure]) -> str:
-    """A whole Markdown page: remarks, the figures that have a bound, the others, the machine."""
+def rows_as_markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table, the first row its header."""
+    header, *others = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, ("---",) * len(header), *others))
+
+
+def page(
+    title: str, remarks: Sequence[str], machine: Mapping[str, str], figures: Sequence[Figure], runs: str = ""
+) -> str:
+    """A whole Markdown page: remarks, the figures that have a bound, the others, which run each is of, the machine."""
     bounded = [figure for figure in figures if figure.bound is not None]
     others = [figure for figure in figures if figure.bound is None]
     parts = [f"# {title}", *remarks, markdown(bounded).rstrip()]
     if others:
         parts += ["## For comparison", markdown(others).rstrip()]
-    parts += ["## Machine", "\n".join(f"- {name}: {value}" for name, value in machine.items())]
+    if runs:
+        parts += ["## Runs", runs]
+    parts += ["## Machine of the last run", "\n".join(f"- {name}: {value}" for name, value in machine.items())]
     return "\n\n".join(parts) + "\n"
 
 

@@ -92,7 +92,9 @@ def test_the_short_form_writes_a_page_and_a_csv_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.run", "--only", "evaluation", "--results", str(tmp_path)]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     page = (tmp_path / "README.md").read_text()
-    assert "Measured in an earlier run: learning." in page
+    assert "| learning | unknown |  |  |  |" in page
+    assert "| top_levels | not measured |  |  |  |" in page
+    assert "| evaluation | short | " in page
     assert "| speed | 7 us |  | <= 5 | missed by 40.0% | n=1 |" in page
     assert page in answer.stdout
     assert "1,024 cells" in page
@@ -135,7 +137,12 @@ def test_what_is_measured_into_a_folder_of_its_own_is_written_nowhere_else(
     monkeypatch.setattr(run, "PROGRAMS", {"recording": "recording"})
     monkeypatch.setattr(sys, "argv", ["run", "--only", "recording", "--full", "--results", str(apart)])
     assert run.main() == 0
-    assert sorted(path.name for path in apart.iterdir()) == ["README.md", "every_run.csv", "recording.csv"]
+    assert sorted(path.name for path in apart.iterdir()) == [
+        "README.md",
+        "every_run.csv",
+        "recording.csv",
+        "runs.json",
+    ]
     assert not (tmp_path / "latest").exists()
 
 
@@ -410,13 +417,21 @@ def test_the_stopwatch_counts_no_time_of_its_own() -> None:
             pass
         return next(success)
 
-    watch = exact_success.Stopwatch(slow)
+    watch = exact_success.Stopwatch(slow, budget=128)
     assert not watch.look(0)
     assert watch.look(64)
     assert watch.look(128)
     answer = watch.answer()
     assert answer["steps"] == 64
     assert answer["seconds"] < 0.05
+
+
+def test_who_gets_there_beyond_the_budget_has_not_got_there() -> None:
+    late = importlib.import_module("benchmarks.peers.exact_success").Stopwatch(iter([0.2, 1.0]).__next__, budget=100)
+    assert not late.look(0)
+    assert not late.look(104)
+    assert late.answer()["steps"] is None
+    assert late.answer()["success"] == 0.2
 
 
 @pytest.mark.parametrize("obs", ["attributes", "onehot"])

@@ -43,13 +43,19 @@ def test_other_results_give_another_readme(readme: Any, tmp_path: Path) -> None:
 def test_where_ours_loses_the_table_says_so(readme: Any) -> None:
     lesson = importlib.import_module("benchmarks.peers.comparison").Lesson
     head = ("PatternEcho", "wmil_envs:WMIL/PatternEcho-v0", 10_000)
-    ours = lesson(*head, "ours", "project", True, 3, 3, "{}", steps=100.0, seconds=0.2)
-    quicker = lesson(
-        *head, "theirs", "sb3", False, 3, 3, "{}", steps=200.0, seconds=0.1, steps_ratio=2.0, seconds_ratio=0.5
-    )
-    rows = readme.learners_table([ours, quicker]).splitlines()
-    assert rows[2] == "| **ours** | 100 | 0.2 |  |  |"
-    assert rows[3] == "| theirs | 200 | 0.1 | 2 x | 0.5 x (**ours loses**) |"
+    spread: dict[str, Any] = {
+        "steps_low": 90.0,
+        "steps_high": 300.0,
+        "worst": 400.0,
+        "seconds_low": 0.1,
+        "seconds_high": 0.3,
+    }
+    ratios = {"steps_ratio": 2.0, "seconds_ratio": 0.5}
+    ours = lesson(*head, "ours", "project", True, 3, 3, "{}", steps=100.0, seconds=0.2, **spread)
+    quicker = lesson(*head, "theirs", "sb3", False, 3, 2, "{}", steps=200.0, seconds=0.1, **ratios, **spread)
+    rows = readme.lessons_table([ours, quicker]).splitlines()
+    assert rows[2] == "| **ours** | 100 | 90 - 300 | 400 | 3 of 3 | 0.2 | 0.1 - 0.3 |  |  |"
+    assert rows[3] == "| theirs | 200 | 90 - 300 | 400 | 2 of 3 | 0.1 | 0.1 - 0.3 | 2 x | 0.5 x (**ours loses**) |"
 
 
 def test_a_bound_that_is_missed_is_named(readme: Any) -> None:

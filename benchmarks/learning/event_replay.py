@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from benchmarks.figure import Figure
-from benchmarks.learning.pattern_echo import ENV_ID, N_ENVS, ExactSuccess, median_interval
+from benchmarks.learning.pattern_echo import ENV_ID, INTERVAL, N_ENVS, ExactSuccess, median_interval
 from benchmarks.program import run_program
 from wmil_agents.reinforce import REINFORCE
 from wmil_agents.vec_env.batch_vec_env import BatchVecEnv
@@ -42,7 +42,7 @@ def step_figures(steps: list[float], short: bool) -> list[Figure]:
     percentile = float(np.quantile(steps, 0.99))
     task, n = "PatternEcho, event replay", len(steps)
     return [
-        Figure(f"{task}: median steps to 95 % exact success", median, "steps", None, "less", low, high, n),
+        Figure(f"{task}: median steps to 95 % exact success", median, "steps", None, "less", low, high, n, INTERVAL),
         Figure(f"{task}: upper 95 % bootstrap limit of that median", high, "steps", MEDIAN_BOUND, repeats=n, note=note),
         Figure(
             f"{task}: 99th percentile of steps to 95 %", percentile, "steps", PERCENTILE_BOUND, repeats=n, note=note

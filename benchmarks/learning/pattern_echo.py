@@ -19,6 +19,8 @@ ENV_ID = "wmil_envs:WMIL/PatternEcho-v0"
 N_SYMBOLS = 8
 N_ENVS = 8
 THRESHOLD = 0.95
+INTERVAL = "seeds; 95 % interval of the median"
+"""What the spread of a median of steps is, in a figure's note."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.figure import Figure
 from benchmarks.learning.ablations import Learner, counted, steps
+from benchmarks.learning.pattern_echo import INTERVAL
 from benchmarks.learning.worlds import GIVE_UP_STEPS, POLICY_ALONE, WORLDS, reference_steps
 from benchmarks.program import run_program
 from wmil_agents.evaluation.intervals import bootstrap_interval
@@ -33,7 +34,7 @@ def figure(name: str, env_id: str, arguments: dict[str, int], short: bool) -> Fi
     seeds = spawn_seeds(0, SHORT_SEEDS if short else SEEDS)
     needed = counted([steps(learner, POLICY_ALONE, seed) for seed in seeds], GIVE_UP_STEPS)
     low, high = bootstrap_interval(needed, np.median, np.random.default_rng(0))
-    note = "seeds; 95 % interval of the median; " + references(env_id, arguments, short)
+    note = f"{INTERVAL}; " + references(env_id, arguments, short)
     title = f"{name}, event replay: median steps to 95 % exact success"
     return Figure(title, float(np.median(needed)), "steps", None, "less", low, high, len(needed), note)
 

@@ -11,7 +11,7 @@ from benchmarks.peers.installation import absence, install
 from benchmarks.peers.peer import PEERS
 from benchmarks.peers.report import write
 from benchmarks.readme import write_readme
-from benchmarks.results_folder import LATEST, keep
+from benchmarks.results_folder import LATEST, keep, note_run
 
 TABLES = ("environments", "learning")
 
@@ -59,6 +59,7 @@ def run(short: bool, tables: list[str], results: Path | None) -> None:
     lessons = compare_learners(short) if "learning" in tables else []
     options = [*(["--short"] if short else []), *(["--only", *tables] if len(tables) < len(TABLES) else [])]
     print(write(folder, rates, lessons, " ".join(["python -m benchmarks.peers run", *options])))
+    note_run(folder, "peers", short=short)
     if results is None:
         kept = keep(folder.glob("peers*"), short)
         write_readme()

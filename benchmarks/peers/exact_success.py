@@ -43,10 +43,11 @@ class Stopwatch:
 
     Args:
         success: of the policy as it is now.
+        budget: steps after which nobody looks any more; a last rollout may go beyond it.
     """
 
-    def __init__(self, success: Callable[[], float]) -> None:
-        self._success = success
+    def __init__(self, success: Callable[[], float], budget: int) -> None:
+        self._success, self._budget = success, budget
         self._start: float | None = None
         self._spent_asking = 0.0
         self.steps: int | None = None
@@ -55,7 +56,7 @@ class Stopwatch:
 
     def look(self, steps_taken: int) -> bool:
         """Whether `THRESHOLD` is reached, now or before."""
-        if self.steps is None:
+        if self.steps is None and steps_taken <= self._budget:
             now = time.process_time()
             self._start = now if self._start is None else self._start
             self.success = self._success()

@@ -15,12 +15,22 @@ from benchmarks.peers.comparison import Lesson, Rate, as_rows
 from benchmarks.peers.installation import installation_of
 from benchmarks.peers.peer import PEERS
 from benchmarks.peers.references import elimination_steps, rewards_only_steps
-from benchmarks.peers.rows import COURSES, ECHO_COURSE, Course
+from benchmarks.peers.rows import COURSES, ECHO_COURSE, TRIES, Course
+from benchmarks.table import rows_as_markdown
 
 PAGE = "peers.md"
 STEPPING, LEARNING = "peers_environments", "peers_learning"
 PLOT = "peers.svg"
 VERSIONS = "peers_versions.json"
+SETTINGS = (
+    f"*Found*: the best of {TRIES} settings drawn at random, for the goal that is named or for both "
+    "(`python -m benchmarks.peers.tuning`). Each kind of learner had as many tries, and of ours there are four kinds: "
+    "transformer or MLP, with event replay or without. *Usual*: CleanRL's values for many environments with ten times "
+    "its learning rate."
+)
+NOT_SEARCHED = (
+    "Nobody's settings were searched for here: they are the defaults of ours, and what was found for PatternEcho."
+)
 NAMED_IN_PAGE = {
     "gymnax": ("gymnax", "jax"),
     "popgym": ("popgym", "gymnasium"),
@@ -93,13 +103,13 @@ def learning_section(lessons: Sequence[Lesson], plotted: bool) -> list[str]:
     return [
         "## Learning PatternEcho",
         "Until the exact success, the mean over the symbols of the probability of the right answer, is 95 %. "
-        f"Ratios are to `{ECHO_COURSE.reference}`: above 1 that one needs less.",
+        + legend(ECHO_COURSE),
         lessons_table(lessons),
         f"Computed, for comparison: {references}.",
         *([f"![Steps and CPU seconds to 95 % exact success]({PLOT})"] if plotted else []),
         *losses_of(lessons),
         best(lessons),
-        "Settings:",
+        SETTINGS,
         "\n".join(settings_line(one) for one in lessons),
     ]
 
@@ -115,18 +125,23 @@ def elsewhere_section(lessons: Sequence[Lesson]) -> list[str]:
             f"### {course.name}",
             f"`{course.env_id}`"
             + (f" with `{json.dumps(dict(course.env_arguments))}`" if course.env_arguments else "")
-            + f", given up after {course.budget:,} steps. Ratios are to `{course.reference}`.",
+            + f". {legend(course)}",
             lessons_table(learners),
             *losses_of(learners),
             best(learners),
         ]
     if not parts:
         return []
-    told = (
-        "Nobody's settings were searched for here: they are the defaults of ours, and what was found for PatternEcho. "
-        "Where most runs had not got there, > stands before what they spent."
+    return ["## Learning worlds with more questions", NOT_SEARCHED, *parts]
+
+
+def legend(course: Course) -> str:
+    """What the columns of a table of learners say."""
+    return (
+        f"Medians over the seeds; a run that was not there after {course.budget:,} steps counts with what it spent, "
+        "and where most were not, > stands before the median. The last two columns say how many times as much is "
+        f"needed as by `{course.reference}`; where that is less, **ours loses**."
     )
-    return ["## Learning worlds with more questions", told, *parts]
 
 
 def best(lessons: Sequence[Lesson]) -> str:
@@ -190,7 +205,7 @@ def is_loss(ratio: float | None) -> bool:
 
 def rates_table(rates: Iterable[Rate]) -> str:
     """One row for each contestant and number of environments."""
-    rows = [("who", "envs", "million steps / CPU s", "quartiles", "ours is", "turns"), ("---",) * 6]
+    rows = [("who", "envs", "million steps / CPU s", "quartiles", "ours is", "turns")]
     for one in rates:
         if one.steps_per_second is None:
             rows.append((one.name, f"{one.n_envs:,}", f"not measured: {one.reason}", "", "", ""))
@@ -206,13 +221,13 @@ def rates_table(rates: Iterable[Rate]) -> str:
                 str(one.turns),
             )
         )
-    return table(rows)
+    return rows_as_markdown(rows)
 
 
 def lessons_table(lessons: Iterable[Lesson]) -> str:
     """One row for each learner."""
     header = ("learner", "steps to 95 %", "quartiles", "worst", "solved", "CPU s", "quartiles", "steps", "CPU time")
-    rows = [header, ("---",) * len(header)]
+    rows = [header]
     for one in lessons:
         if one.steps is None or one.worst is None or one.seconds is None:
             rows.append((one.name, f"not measured: {one.reason}", *[""] * 7))
@@ -230,7 +245,7 @@ def lessons_table(lessons: Iterable[Lesson]) -> str:
                 against_our_default(one, one.seconds_ratio),
             )
         )
-    return table(rows)
+    return rows_as_markdown(rows)
 
 
 def steps_text(one: Lesson) -> str:
@@ -281,8 +296,3 @@ def ratio_text(ratio: float, win: str, loss: str) -> str:
 
 def _millions(rate: float | None) -> str:
     return "" if rate is None else f"{rate / 1e6:.3g}"
-
-
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Markdown."""
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -11,6 +11,8 @@ from benchmarks.peers.peer import PROJECT
 
 ECHO = "wmil_envs:WMIL/PatternEcho-v0"
 N_ENVS = (64, 1024, 4096)
+TRIES = 100
+"""Settings that were tried for each learner whose settings are called found."""
 FULL_TURNS, SHORT_TURNS = 15, 3
 
 
@@ -266,6 +268,7 @@ LEARNERS: tuple[Contestant, ...] = (
     _sb3_learner("SB3 PPO + MLP, settings found", SB3_PPO, PPO_FOUND),
     _sb3_learner("SB3 PPO + MLP, settings found, DummyVecEnv", SB3_PPO, PPO_FOUND | {"vec_env": "dummy"}),
     _sb3_learner("SB3 PPO + MLP, usual settings", SB3_PPO, PPO_USUAL),
+    _sb3_learner("SB3 PPO + MLP, its own defaults", SB3_PPO, {"n_envs": 1}, is_short=False),
     _sb3_learner("SB3 A2C + MLP, settings found", SB3_A2C, A2C_FOUND),
     _sb3_learner(
         "sb3-contrib RecurrentPPO + LSTM, settings of PPO",
@@ -285,8 +288,7 @@ LEARNERS: tuple[Contestant, ...] = (
     Contestant("single-file PPO + MLP, found for CPU time", PROJECT, "single_file_learner", SINGLE_FILE_FEWEST_SECONDS),
     Contestant("single-file PPO + MLP, usual settings", PROJECT, "single_file_learner"),
 )
-"""Settings called found are those of `python -m benchmarks.peers.tuning LEARNER` with `--settings 40 --budget 1200
---final-seeds 7`; for A2C, of which none of 40 solved the world, with `--settings 100 --budget 2000 --final-seeds 7`."""
+"""Settings called found are those of `python -m benchmarks.peers.tuning LEARNER`."""
 LEARNERS_ELSEWHERE: tuple[Contestant, ...] = (
     OURS_WITH_REPLAY,
     _sb3_learner(

@@ -18,9 +18,11 @@ from benchmarks.peers.exact_success import ExactSuccess, Stopwatch
 class StopWhenSolved(BaseCallback):
     """Looks before each rollout; the rollout after the one that sufficed is ended at its first step."""
 
-    def __init__(self, success: ExactSuccess) -> None:
+    def __init__(self, success: ExactSuccess, budget: int) -> None:
         super().__init__()
-        self.watch = Stopwatch(lambda: success.of(lambda observations: action_probabilities(self.model, observations)))
+        self.watch = Stopwatch(
+            lambda: success.of(lambda observations: action_probabilities(self.model, observations)), budget
+        )
 
     def _on_rollout_start(self) -> None:
         self.watch.look(self.num_timesteps)
@@ -49,7 +51,7 @@ def start(arguments: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any
             policy_kwargs=policy_kwargs(arguments),
             **arguments.get("settings", {}),
         )
-        follower = StopWhenSolved(success)
+        follower = StopWhenSolved(success, budget)
         model.learn(budget, callback=follower)
         env.close()
         return follower.watch.answer()

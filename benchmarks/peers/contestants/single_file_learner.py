@@ -20,7 +20,9 @@ def start(arguments: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any
 
     def learn(request: dict[str, Any]) -> dict[str, Any]:
         agents: list[Agent] = []
-        watch = Stopwatch(lambda: success.of(lambda observations: action_probabilities(agents[-1], observations)))
+        watch = Stopwatch(
+            lambda: success.of(lambda observations: action_probabilities(agents[-1], observations)), request["budget"]
+        )
 
         def is_enough(agent: Agent, steps_taken: int) -> bool:
             agents.append(agent)

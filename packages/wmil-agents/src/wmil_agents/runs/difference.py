@@ -12,12 +12,12 @@ Answer = Literal["better", "worse", "no difference shown", "too few seeds"]
 
 
 def answer_of(difference: Estimated, *, more_is_better: bool) -> Answer:
-    """What a difference between pairs of runs says; open where its interval has 0 in it, or says too little."""
+    """What a difference between pairs of runs says; open where there are too few, or its interval has 0 in it."""
     low, high = difference.interval
-    if low <= 0.0 <= high:
-        return "no difference shown"
     if difference.n < MIN_PAIRS:
         return "too few seeds"
+    if low <= 0.0 <= high:
+        return "no difference shown"
     return "better" if (difference > 0.0) == more_is_better else "worse"
 
 
