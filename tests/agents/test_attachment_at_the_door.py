@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from stable_baselines3 import DQN, PPO
-from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.buffers import NStepReplayBuffer, ReplayBuffer
 from torch import nn
 
 from wmil_agents.attachment import attach
@@ -157,6 +157,24 @@ def test_a_model_is_not_loaded_into_an_environment_that_its_loss_cannot_learn_fr
     loaded = PPO.load(tmp_path / "model", env=make_env(**short), device="cpu")
     with pytest.raises(ValueError, match="every episode is one step long"):
         attach(loaded)
+
+
+def test_a_model_without_a_policy_is_refused(make_env: MakeEnv) -> None:
+    with pytest.raises(ValueError, match="no policy yet: make it without _init_setup_model=False"):
+        attach(PPO(TransformerPolicy, make_env(), _init_setup_model=False), [WorldModelLoss()])
+
+
+def test_a_buffer_whose_next_observations_are_others_is_refused(make_env: MakeEnv, tmp_path: Path) -> None:
+    saving = {"optimize_memory_usage": True, "replay_buffer_kwargs": {"handle_timeout_termination": False}}
+    ahead = {"replay_buffer_class": NStepReplayBuffer, "replay_buffer_kwargs": {"n_steps": 3, "gamma": 0.99}}
+    cases = ((saving, "next episode's first"), (ahead, "n_steps=3 the replay buffer's next observations"))
+    for kwargs, complaint in cases:
+        model = dqn(make_env(), **kwargs)
+        with pytest.raises(ValueError, match=complaint):
+            attach(model, [WorldModelLoss()])
+        model.save_replay_buffer(tmp_path / "buffer")
+        with pytest.raises(ValueError, match=complaint):
+            attach(dqn(make_env()), [WorldModelLoss()]).load_replay_buffer(tmp_path / "buffer")
 
 
 def test_a_replay_buffer_without_next_observations_is_refused_before_heads_are_made(make_env: MakeEnv) -> None:

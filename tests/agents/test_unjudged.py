@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -181,6 +182,20 @@ def test_an_attached_off_policy_algorithm_stores_no_unjudged_transition(masked: 
     alone = attach(DQN("MlpPolicy", masked(0, 1, 2, 3), learning_starts=100, **settings), [WorldModelLoss()])
     alone.learn(32)
     assert alone.replay_buffer.size() == 0
+
+
+def test_a_loaded_replay_buffer_leaves_out_unjudged_transitions_too(masked: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"train_freq": 1, "seed": 0, "device": "cpu", "policy_kwargs": WITH_EXTRACTOR}
+    model = attach(DQN("MlpPolicy", masked(1), learning_starts=8, **settings), [WorldModelLoss()])
+    model.learn(16)
+    model.save_replay_buffer(tmp_path / "judged")
+    DQN("MlpPolicy", masked(), **settings).save_replay_buffer(tmp_path / "plain")
+    for name in ("judged", "plain"):
+        model.load_replay_buffer(tmp_path / name)
+        model.learn(80)
+        buffer = model.replay_buffer
+        assert buffer.pos >= 5
+        assert not (buffer.actions[: buffer.pos] == 1).any(), name
 
 
 def test_what_cannot_leave_out_a_transition_is_refused(masked: Any) -> None:

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.wrappers import TimeLimit
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from wmil_agents.attachment import attach
 from wmil_agents.auxiliary_loss import Futures, Transitions
-from wmil_agents.auxiliary_losses.contrastive import ContrastiveHead, ContrastiveLoss
+from wmil_agents.auxiliary_losses.contrastive import MOST_LOG_SHARPNESS, ContrastiveHead, ContrastiveLoss
 from wmil_agents.auxiliary_losses.world_model import WorldModelLoss
+from wmil_agents.buffers.next_observation_buffer import DrawnFutures
 from wmil_agents.losses.info_nce import info_nce
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_agents.reinforce import REINFORCE
@@ -60,6 +63,19 @@ class Counter(gym.Env[np.ndarray, int]):
 
     def _obs(self) -> np.ndarray:
         return np.array([self.number, self.episode, self.place], dtype=np.float32)
+
+
+class Endless(Counter):
+    """One episode that does not end by itself."""
+
+    def step(self, action: int) -> Any:
+        obs, reward, _, truncated, info = super().step(action)
+        return obs, reward, False, truncated, info
+
+
+def no_futures() -> DrawnFutures:
+    nothing = torch.zeros(0, dtype=torch.long)
+    return DrawnFutures(nothing, nothing, torch.zeros(0, 3))
 
 
 def env_of(kind: str) -> Any:
@@ -160,10 +176,14 @@ def test_the_generator_is_part_of_the_buffers_state() -> None:
 
 def test_what_cannot_work_is_refused_in_a_sentence() -> None:
     one_step = BatchVecEnv(gym.make_vec("wmil_envs:WMIL/PatternEcho-v0", num_envs=8))
-    with pytest.raises(ValueError, match="horizon of at least 2"):
-        attach(REINFORCE("TransformerPolicy", one_step), [ContrastiveLoss()])
-    with pytest.raises(ValueError, match="n_steps=1 leaves none"):
+    limited = TimeLimit(gym.make("CartPole-v1"), 1)
+    for env in (one_step, limited):
+        with pytest.raises(ValueError, match="a horizon, or a time limit, of at least 2"):
+            attach(PPO(TransformerPolicy, env, n_steps=8, batch_size=8, device="cpu"), [ContrastiveLoss()])
+    with pytest.raises(ValueError, match="n_steps=1 with n_envs=8 leaves fewer"):
         attach(A2C(TransformerPolicy, env_of("attributes"), n_steps=1, device="cpu"), [ContrastiveLoss()])
+    with pytest.raises(ValueError, match="n_steps=2 with n_envs=1 leaves fewer"):
+        attach(A2C(TransformerPolicy, "CartPole-v1", n_steps=2, device="cpu"), [ContrastiveLoss()])
     model = attach(REINFORCE("TransformerPolicy", env_of("counter"), n_steps=8), [ContrastiveLoss()])
     with pytest.raises(ValueError, match="n_pairs must be at least 2"):
         ContrastiveLoss(n_pairs=1)
@@ -183,8 +203,33 @@ def test_a_rollout_without_pairs_teaches_nothing() -> None:
     features = torch.randn(3, 4, requires_grad=True)
     lonely = Futures(torch.tensor([1]), torch.tensor([1]), torch.randn(1, 4), torch.randn(1, 4))
     for futures in (None, lonely):
-        amount, metrics = ContrastiveLoss().loss(
-            ContrastiveHead(4, 8), features, Transitions(features, torch.zeros(3), features, futures)
-        )
-        assert amount.item() == 0.0
-        assert metrics == {}
+        transitions = Transitions(features, torch.zeros(3), features, futures)
+        assert ContrastiveLoss().loss(ContrastiveHead(4, 8), features, transitions) is None
+
+
+def test_where_there_are_no_pairs_nothing_is_logged() -> None:
+    env = DummyVecEnv([lambda: TimeLimit(Endless(), 40)])
+    model = attach(A2C(TransformerPolicy, env, n_steps=4, device="cpu", policy_kwargs=SMALL), [ContrastiveLoss()])
+    model.learn(4)
+    told = model.logger.name_to_value
+    assert "train/contrastive_loss" in told
+    told.clear()
+    with mock.patch.object(model.rollout_buffer, "_draw_futures", return_value=no_futures()):
+        model.train()
+    assert "train/value_loss" in told
+    assert not [name for name in told if "contrastive" in name]
+
+
+def test_a_temperature_at_its_floor_can_rise_again() -> None:
+    head = ContrastiveHead(4, 8)
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+    with torch.no_grad():
+        head.log_sharpness.fill_(9.0)
+    torch.manual_seed(0)
+    now, later = torch.randn(2, 6, 4)
+    for _ in range(2):
+        loss = info_nce(head(now, later))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert head.log_sharpness.item() < MOST_LOG_SHARPNESS

@@ -115,3 +115,12 @@ def tokenizer_offset(tokenizer: Any, name: str) -> int:
 def test_a_space_without_tokens_is_refused_with_the_reason(space: spaces.Space[Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         tokenize(space, WIDTH)
+
+
+@pytest.mark.parametrize("space", [spaces.Discrete(1), spaces.MultiDiscrete([1, 1])])
+def test_of_columns_with_one_value_a_one_hot_code_is_no_value(space: spaces.Space[Any]) -> None:
+    tokenizer = tokenize(space, WIDTH)
+    values = torch.zeros(3, tokenizer.n_tokens)
+    np.testing.assert_array_equal(
+        tokenizer(torch.ones(3, tokenizer.n_tokens))[0].detach(), tokenizer(values.long())[0].detach()
+    )

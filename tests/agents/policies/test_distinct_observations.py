@@ -8,6 +8,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from wmil_agents.policies.categorical_table import CategoricalTable
 from wmil_agents.policies.distinct_observations import DistinctObservations, is_small
 from wmil_agents.policies.transformer_policy import TransformerPolicy
 from wmil_envs.attribute import Attribute, AttributeSpace
@@ -215,3 +216,10 @@ def test_a_policy_that_keeps_a_history_can_be_copied() -> None:
         network(obs)
         copied = copy.deepcopy(network)
         assert torch.equal(copied(obs, deterministic=True)[2], network(obs, deterministic=True)[2])
+
+
+def test_probabilities_that_are_not_numbers_raise_when_an_action_is_drawn() -> None:
+    log_probs = torch.zeros(3, 4).log_softmax(1)
+    log_probs[1, 2] = torch.nan
+    with pytest.raises(RuntimeError, match="inf or nan"):
+        CategoricalTable(log_probs, torch.zeros(5, dtype=torch.long)).sample()

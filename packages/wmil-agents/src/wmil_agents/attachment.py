@@ -58,6 +58,8 @@ def attach(model: Model, losses: Sequence[AuxiliaryLoss] | None = None) -> Model
             "auxiliary losses attach to PPO, A2C, REINFORCE, RecurrentPPO, MaskablePPO, DQN, SAC, TD3, DDPG and their "
             f"subclasses, not to {type(model).__name__}"
         )
+    if getattr(model, "policy", None) is None:
+        raise ValueError("this model has no policy yet: make it without _init_setup_model=False")
     wanted = _wanted(model, losses)
     is_new = losses is not None
     if isinstance(model, OffPolicyAlgorithm):
@@ -166,10 +168,10 @@ def _check_world(model: OnPolicyAlgorithm, losses: Sequence[AuxiliaryLoss], env:
     for loss in losses:
         if env is not None:
             loss.check_env(env)
-        if loss.futures is not None and model.n_steps < 2:
+        if loss.futures is not None and (model.n_steps - 1) * model.n_envs < 2:
             raise ValueError(
-                f"the {loss.name} loss compares a step with a later one of the same rollout, and "
-                f"n_steps={model.n_steps} leaves none: pass n_steps of at least 2"
+                f"the {loss.name} loss compares steps with later ones of the same rollout, two at least, and "
+                f"n_steps={model.n_steps} with n_envs={model.n_envs} leaves fewer: pass a larger n_steps"
             )
 
 

@@ -113,7 +113,10 @@ class AuxiliaryHeads(BasePolicy):
         """The values, carrying the weighted loss of these transitions into the backward pass; its metrics are kept."""
         if loss.target_momentum is not None:
             transitions = replace(transitions, next_features=self._next_features(loss, transitions.next_observations))
-        amount, metrics = loss.loss(self.auxiliary_heads[loss.name], features, transitions)
+        computed = loss.loss(self.auxiliary_heads[loss.name], features, transitions)
+        if computed is None:
+            return values
+        amount, metrics = computed
         if amount.numel() != 1:
             raise ValueError(
                 f"the {loss.name} loss must be a scalar, not of shape {tuple(amount.shape)}: take its mean"

@@ -178,8 +178,13 @@ class AuxiliaryLoss(ABC):
         """A fresh head; raises `ValueError` where the spaces are none this loss can learn from."""
 
     @abstractmethod
-    def loss(self, head: nn.Module, features: Tensor, transitions: Transitions) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, a scalar, given the observations' features (B, features_dim); and scalars to log, by name."""
+    def loss(
+        self, head: nn.Module, features: Tensor, transitions: Transitions
+    ) -> tuple[Tensor, dict[str, Tensor]] | None:
+        """The loss, a scalar, given the observations' features (B, features_dim); and scalars to log, by name.
+
+        None where these transitions teach nothing: then nothing is logged either.
+        """
 
     def scale_at(self, progress_remaining: float) -> float:
         """The weight at this point of training, from 1 (start) to 0 (end)."""

@@ -17,7 +17,7 @@ from wmil_agents.auxiliary_loss import AuxiliaryLoss, check_losses
 from wmil_agents.buffers.judged_replay import JudgedReplay
 from wmil_agents.buffers.next_observation_buffer import Minibatch
 from wmil_agents.mixin import mixed
-from wmil_agents.vec_env.unjudged import accept_unjudged, may_leave_unjudged
+from wmil_agents.vec_env.unjudged import accept_unjudged
 
 Model = TypeVar("Model", bound=OffPolicyAlgorithm)
 
@@ -30,6 +30,12 @@ class AttachedOffPolicyAlgorithm(OffPolicyAlgorithm):
         assert isinstance(self.policy, AttachedCriticPolicy)
         _check(self, self.policy.auxiliary_losses, self._wrap_env(env))
         super().set_env(env, force_reset)
+        _leave_out_unjudged(self)
+
+    def load_replay_buffer(self, *args: Any, **kwargs: Any) -> None:
+        """As ever, if the losses can learn from what that buffer yields."""
+        super().load_replay_buffer(*args, **kwargs)
+        _check_buffer(self)
         _leave_out_unjudged(self)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
@@ -77,21 +83,11 @@ def _leave_out_unjudged(model: OffPolicyAlgorithm) -> None:
 
 def _check(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss], env: VecEnv | None) -> None:
     """Raises a `ValueError` where the losses would not reach the critic, or miss what they need."""
-    buffer = model.replay_buffer
-    if env is not None and buffer is not None and buffer.optimize_memory_usage and may_leave_unjudged(env):
-        raise ValueError(
-            "with optimize_memory_usage=True a transition that nobody judged cannot be left out: leave it False, or "
-            "choose another on_error than 'mask'"
-        )
+    _check_buffer(model)
     if getattr(model.policy, "share_features_extractor", False):
         raise ValueError(
             "with share_features_extractor=True the critic does not train its features, so no auxiliary loss would "
             "reach them: leave it False"
-        )
-    if getattr(model, "n_steps", 1) > 1:
-        raise ValueError(
-            f"with n_steps={model.n_steps} the replay buffer's next observations lie several steps ahead, and an "
-            "auxiliary loss would take them for the next: use n_steps=1"
         )
     for loss in losses:
         if loss.futures is not None:
@@ -106,6 +102,22 @@ def _check(model: OffPolicyAlgorithm, losses: Sequence[AuxiliaryLoss], env: VecE
             )
         if env is not None:
             loss.check_env(env)
+
+
+def _check_buffer(model: OffPolicyAlgorithm) -> None:
+    """Raises a `ValueError` where what the replay buffer yields as next observations is something else."""
+    buffer = model.replay_buffer
+    if buffer is not None and buffer.optimize_memory_usage:
+        raise ValueError(
+            "with optimize_memory_usage=True the observation after an episode's last step is the next episode's first, "
+            "which an auxiliary loss would take for where the step led: leave it False"
+        )
+    n_steps = max(getattr(model, "n_steps", 1), getattr(buffer, "n_steps", 1))
+    if n_steps > 1:
+        raise ValueError(
+            f"with n_steps={n_steps} the replay buffer's next observations lie several steps ahead, and an auxiliary "
+            "loss would take them for the next: use n_steps=1"
+        )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from wmil_agents.buffers.event_memory import EventReplay
 from wmil_agents.buffers.monte_carlo_buffer import Baseline
+from wmil_agents.vec_env.episode_limit import episode_limit
 from wmil_envs.integer import checked_integer
 
 DEFAULT_N_STEPS = 1_000
@@ -114,17 +115,3 @@ class ReinforceArguments:
                 f"{name} judges each action by its own reward, and these episodes have {limit or 'many'} steps: "
                 f"pass gamma=0.0, or leave {name} out"
             )
-
-
-def episode_limit(env: VecEnv) -> int | None:
-    """The longest an episode of these environments can be, by horizon or time limit; None where one tells neither."""
-    unknown = [None] * env.num_envs
-    horizons = env.get_attr("horizon") if env.has_attr("horizon") else unknown
-    specs = env.get_attr("spec") if env.has_attr("spec") else unknown
-    longest = 0
-    for horizon, spec in zip(horizons, specs, strict=True):
-        told = [limit for limit in (horizon, spec and spec.max_episode_steps) if limit is not None]
-        if not told:
-            return None
-        longest = max(longest, int(min(told)))
-    return longest

@@ -15,10 +15,12 @@ from torch.nn import functional as F
 
 from wmil_agents.auxiliary_loss import AuxiliaryLoss, FutureDraw, Transitions
 from wmil_agents.losses.info_nce import info_nce
+from wmil_agents.vec_env.episode_limit import episode_limit
 from wmil_envs.integer import checked_integer
 
 FIRST_TEMPERATURE = 0.1
 LEAST_TEMPERATURE = 0.01
+MOST_LOG_SHARPNESS = -math.log(LEAST_TEMPERATURE)
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ class ContrastiveLoss(AuxiliaryLoss):
 
     def check_env(self, env: VecEnv) -> None:
         """Refuses episodes of one step, which have no later one."""
-        if env.has_attr("horizon") and max(env.get_attr("horizon")) < 2:
+        if episode_limit(env) == 1:
             raise ValueError(
                 f"the {self.name} loss compares a step with a later one of its episode, and in this environment "
-                "every episode is one step long: make it with a horizon of at least 2"
+                "every episode is one step long: make it with a horizon, or a time limit, of at least 2"
             )
 
     def build(
@@ -73,12 +75,14 @@ class ContrastiveLoss(AuxiliaryLoss):
         """A fresh head for features of this size."""
         return ContrastiveHead(features_dim, self.width)
 
-    def loss(self, head: nn.Module, features: Tensor, transitions: Transitions) -> tuple[Tensor, dict[str, Tensor]]:
-        """InfoNCE of the pairs; without two pairs there is no negative, and the loss is 0."""
+    def loss(
+        self, head: nn.Module, features: Tensor, transitions: Transitions
+    ) -> tuple[Tensor, dict[str, Tensor]] | None:
+        """InfoNCE of the pairs; without two pairs there is no negative, and nothing to learn."""
         assert isinstance(head, ContrastiveHead)
         futures = transitions.futures
         if futures is None or len(futures.rows) < 2:
-            return features.sum() * 0.0, {}
+            return None
         similarities = head(features[futures.rows], futures.features)
         with torch.no_grad():
             right = similarities.argmax(1) == torch.arange(len(similarities), device=similarities.device)
@@ -103,10 +107,16 @@ class ContrastiveHead(nn.Module):
 
     @property
     def sharpness(self) -> Tensor:
-        """One over the temperature, at most 1 / `LEAST_TEMPERATURE`."""
-        return self.log_sharpness.exp().clamp(max=1.0 / LEAST_TEMPERATURE)
+        """One over the temperature."""
+        return self.log_sharpness.exp()
 
     def forward(self, now: Tensor, later: Tensor) -> Tensor:
-        """Features (K, features_dim) of anchors and of their positives -> similarities (K, K)."""
+        """Features (K, features_dim) of anchors and of their positives -> similarities (K, K).
+
+        A step beyond `LEAST_TEMPERATURE` is taken back here: the parameter itself is limited, since behind a limited
+        function of it there would be no gradient that leads back.
+        """
+        with torch.no_grad():
+            self.log_sharpness.clamp_(max=MOST_LOG_SHARPNESS)
         anchors, positives = F.normalize(self.from_now(now)), F.normalize(self.from_later(later))
         return self.sharpness * (anchors @ positives.T)

@@ -67,6 +67,10 @@ class NextObservations(RolloutBuffer):
     recorder: NextObservationRecorder | None = None
     minibatch: Minibatch | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the recorder, which holds the environment: the next rollout makes another one."""
+        return self.__dict__ | {"recorder": None}
+
     def reset(self) -> None:
         """Empties the buffer."""
         super().reset()

@@ -29,7 +29,7 @@ def policy_table(model: Model, observations: Any) -> npt.NDArray[np.float64]:
     """
     policy = actor_critic(model)
     with torch.no_grad(), evaluating(policy):
-        distribution = policy.get_distribution(as_tensors(observations, policy.device))
+        distribution = policy.get_distribution(policy.obs_to_tensor(observations)[0])
     if not isinstance(distribution, CategoricalDistribution):
         raise TypeError(f"{type(policy).__name__} has no table of probabilities: its actions are not discrete")
     probabilities: npt.NDArray[np.float64] = distribution.distribution.probs.double().cpu().numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_normalize
 
 from wmil_agents.evaluation.evaluation import Evaluation
 from wmil_agents.evaluation.policy_table import policy_table
@@ -57,12 +58,15 @@ def play_episodes(
 ) -> Played:
     """Plays episodes; the generators that policies draw from are left as they were: torch's, NumPy's, the model's own.
 
-    Every environment plays the same number of episodes, give or take one, so that short ones are not favoured.
+    Every environment plays the same number of episodes, give or take one, so that short ones are not favoured. A
+    recurrent policy has its memory, a maskable one the masks of an environment that has some. Statistics of a
+    `VecNormalize` are used and left as they were.
 
     Args:
         model: an algorithm of Stable-Baselines3.
         env: not the one it is trained on; it is seeded and reset here. Its success is what `is_success` in the infos
-            says at the end of an episode; its return that of `episode`, as `Monitor` writes it, else the rewards' sum.
+            says at the end of an episode; its return that of `episode`, as `Monitor` writes it, else the sum of the
+            rewards as they were before a `VecNormalize`.
         n_episodes: at least 2.
         seed: of the environments and of the policy's draws; see `evaluation_seed`.
         deterministic: whether the policy takes its likeliest action.
@@ -72,14 +76,17 @@ def play_episodes(
     quotas = np.array([(n_episodes + place) // env.num_envs for place in range(env.num_envs)])
     played = Played([], [], [], [])
     rewards_so_far, entropy_so_far, steps = np.zeros((3, env.num_envs))
-    with _own_draws(model, seed):
+    normalizer = unwrap_vec_normalize(env)
+    memory: Any = None
+    dones = np.ones(env.num_envs, dtype=bool)
+    with _own_draws(model, seed), _frozen(normalizer):
         env.seed(seed)
-        observations = env.reset()
+        observations: Any = env.reset()
         while quotas.any():
             entropy_so_far += _entropies(model, observations, env.num_envs)
-            actions, _ = model.predict(observations, deterministic=deterministic)  # type: ignore[arg-type]  # dicts too
+            actions, memory = model.predict(observations, memory, dones, deterministic, **_action_masks(model, env))
             observations, rewards, dones, infos = env.step(actions)
-            rewards_so_far += rewards
+            rewards_so_far += rewards if normalizer is None else normalizer.get_original_reward()
             steps += 1
             for i in np.flatnonzero(dones & (quotas > 0)).tolist():
                 quotas[i] -= 1
@@ -102,7 +109,7 @@ def _own_draws(model: BaseAlgorithm, seed: int) -> Iterator[None]:
     of_space = model.action_space.np_random.bit_generator
     space_state = of_space.state
     first, second = np.random.SeedSequence(seed).spawn(2)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
         try:
             torch.manual_seed(seed)
             np.random.seed(first.generate_state(1))  # noqa: NPY002
@@ -111,6 +118,29 @@ def _own_draws(model: BaseAlgorithm, seed: int) -> Iterator[None]:
         finally:
             np.random.set_state(numpy_state)  # noqa: NPY002
             of_space.state = space_state
+
+
+@contextmanager
+def _frozen(normalizer: VecNormalize | None) -> Iterator[None]:
+    """A block in which a `VecNormalize` learns nothing."""
+    if normalizer is None:
+        yield
+        return
+    was_training, normalizer.training = normalizer.training, False
+    try:
+        yield
+    finally:
+        normalizer.training = was_training
+
+
+def _action_masks(model: BaseAlgorithm, env: VecEnv) -> dict[str, Any]:
+    """What the `predict` of a maskable model takes besides, where the environment has masks."""
+    contrib: Any = sys.modules.get("sb3_contrib")  # whoever has such a model has imported it
+    if contrib is None or not isinstance(model, contrib.MaskablePPO):
+        return {}
+    from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
+
+    return {"action_masks": get_action_masks(env)} if is_masking_supported(env) else {}
 
 
 def evaluate_episodes(

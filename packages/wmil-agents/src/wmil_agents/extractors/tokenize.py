@@ -116,6 +116,8 @@ class CategoricalTokenizer(Tokenizer):
         if observations.is_floating_point() and observations.shape[-1] == self.n_rows and self.n_rows > self.n_tokens:
             observations = (observations.reshape(-1, self.n_rows) @ self.one_hot_to_values).round()
         values = observations.reshape(-1, self.n_tokens).long()
+        if self.n_rows == self.n_tokens:  # one value each, whose one-hot code is a 1
+            values = torch.zeros_like(values)
         present = None if self.optional is None else (values != 0) | ~self.optional
         return values + self.offsets, present
 

@@ -18,8 +18,14 @@ class CategoricalTable:
     """(B,) which of the D each one is."""
 
     def sample(self) -> Tensor:
-        """An action (B,) for each row, every row with a draw of its own."""
+        """An action (B,) for each row, every row with a draw of its own.
+
+        Raises:
+            RuntimeError: Probabilities are not numbers; torch says the same of a distribution of its own.
+        """
         cumulated = self.log_probs.detach().exp().cumsum(1).t()  # (n_actions, D)
+        if not bool(cumulated[-1].isfinite().all()):
+            raise RuntimeError("probabilities of actions are inf or nan: learning went astray in an earlier update")
         draws = torch.rand(len(self.rows), dtype=cumulated.dtype, device=cumulated.device)
         below = cumulated[:-1].index_select(1, self.rows) <= draws  # beyond the last but one it is the last
         return below.sum(0)
