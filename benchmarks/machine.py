@@ -11,6 +11,8 @@ from pathlib import Path
 
 DISTRIBUTIONS = ("wmil-envs", "wmil-agents", "gymnasium", "numpy", "torch", "stable-baselines3")
 ROOT = Path(__file__).parents[1]
+WRITTEN = ("benchmarks/results", "README.md")
+"""What benchmarks write themselves."""
 
 
 def description() -> dict[str, str]:
@@ -33,17 +35,17 @@ def _version(distribution: str) -> str:
 
 
 def _commit() -> str:
+    """The commit, `-dirty` where anything else than what benchmarks write has been changed since."""
     try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        commit = _git("describe", "--always", "--abbrev=12")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in WRITTEN))
     except (OSError, subprocess.CalledProcessError):
         return "unknown (no git repository)"
-    return answer.stdout.strip()
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _processor() -> str:

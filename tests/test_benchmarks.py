@@ -146,6 +146,25 @@ def test_what_is_measured_into_a_folder_of_its_own_is_written_nowhere_else(
     assert not (tmp_path / "latest").exists()
 
 
+def test_results_do_not_make_a_commit_dirty_and_code_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = importlib.import_module("benchmarks.machine")
+    monkeypatch.setattr(machine, "ROOT", tmp_path)
+    assert machine.description()["commit"].startswith("unknown")
+    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
+    files = [tmp_path / "code.py", tmp_path / "README.md", tmp_path / "benchmarks" / "results" / "figures.csv"]
+    for file in files:
+        file.write_text("1\n")
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*author, "commit", "-q", "-m", "All of it"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    for file in files[1:]:
+        file.write_text("2\n")
+    clean = machine.description()["commit"]
+    assert re.fullmatch("[0-9a-f]{12}", clean)
+    files[0].write_text("2\n")
+    assert machine.description()["commit"] == f"{clean}-dirty"
+
+
 def test_the_short_form_leaves_out_what_is_slow_and_the_full_one_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     run = importlib.import_module("benchmarks.run")
     monkeypatch.setattr(run, "installed_peers", lambda: ["gymnax"])

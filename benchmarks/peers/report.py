@@ -105,7 +105,7 @@ def learning_section(lessons: Sequence[Lesson], plotted: bool) -> list[str]:
         "Until the exact success, the mean over the symbols of the probability of the right answer, is 95 %. "
         + legend(ECHO_COURSE),
         lessons_table(lessons),
-        f"Computed, for comparison: {references}.",
+        f"Simulated, for comparison: {references}.",
         *([f"![Steps and CPU seconds to 95 % exact success]({PLOT})"] if plotted else []),
         *losses_of(lessons),
         best(lessons),
@@ -138,9 +138,9 @@ def elsewhere_section(lessons: Sequence[Lesson]) -> list[str]:
 def legend(course: Course) -> str:
     """What the columns of a table of learners say."""
     return (
-        f"Medians over the seeds; a run that was not there after {course.budget:,} steps counts with what it spent, "
-        "and where most were not, > stands before the median. The last two columns say how many times as much is "
-        f"needed as by `{course.reference}`; where that is less, **ours loses**."
+        f"Medians over the seeds, which count from 0; a run that was not there after {course.budget:,} steps counts "
+        "with what it spent, and where most were not, > stands before the median. The last two columns say how many "
+        f"times as much is needed as by `{course.reference}`; where that is less, **ours loses**."
     )
 
 

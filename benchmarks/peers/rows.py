@@ -117,14 +117,20 @@ OUR_REPLAY_LEARNER = "REINFORCE + transformer (ours), event replay"
 ONE_HOT = {"env": {"obs": "onehot"}}
 """For libraries that take integer columns for numbers, or cannot take them at all."""
 OURS_FEWEST_STEPS: dict[str, Any] = {
-    "n_envs": 16,
-    "settings": {"n_steps": 1, "learning_rate": 0.7, "max_grad_norm": 3.0, "baseline": "running_mean", "ent_coef": 0.0},
-    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 1, "width": 64, "n_heads": 4}},
+    "n_envs": 8,
+    "settings": {
+        "n_steps": 2,
+        "learning_rate": 0.5,
+        "max_grad_norm": 1.0,
+        "baseline": "running_mean",
+        "ent_coef": 0.01,
+    },
+    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 2, "width": 128, "n_heads": 4}},
 }
 OURS_FEWEST_SECONDS: dict[str, Any] = {
-    "n_envs": 32,
+    "n_envs": 64,
     "settings": {"n_steps": 2, "learning_rate": 1.5, "max_grad_norm": 3.0, "baseline": "none", "ent_coef": 0.0},
-    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 1, "width": 32, "n_heads": 4}},
+    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 1, "width": 128, "n_heads": 1}},
 }
 OURS_WITH_MLP: dict[str, Any] = {
     "n_envs": 8,
@@ -135,26 +141,26 @@ OURS_WITH_MLP: dict[str, Any] = {
 REPLAY_FEWEST_STEPS: dict[str, Any] = {
     "n_envs": 4,
     "settings": {
-        "n_steps": 1,
-        "learning_rate": 5.0,
-        "max_grad_norm": 0.2,
-        "baseline": "none",
-        "ent_coef": 0.01,
-        "event_replay": {"weight": 2.0, "n_replayed": 32},
+        "n_steps": 2,
+        "learning_rate": 0.3,
+        "max_grad_norm": 3.0,
+        "baseline": "running_mean",
+        "ent_coef": 0.0,
+        "event_replay": {"weight": 0.5, "n_replayed": 32},
     },
-    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 1, "width": 64, "n_heads": 4}},
+    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 2, "width": 128, "n_heads": 1}},
 }
 REPLAY_FEWEST_SECONDS: dict[str, Any] = {
     "n_envs": 128,
     "settings": {
         "n_steps": 2,
-        "learning_rate": 2.0,
+        "learning_rate": 4.0,
         "max_grad_norm": 3.0,
         "baseline": "none",
         "ent_coef": 0.0,
-        "event_replay": {"weight": 1.0, "n_replayed": 8},
+        "event_replay": {"weight": 3.0, "n_replayed": 8},
     },
-    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 2, "width": 32, "n_heads": 4}},
+    "policy_kwargs": {"features_extractor_kwargs": {"n_layers": 2, "width": 16, "n_heads": 1}},
 }
 REPLAY_MLP_FEWEST_STEPS: dict[str, Any] = {
     "n_envs": 4,
@@ -171,16 +177,31 @@ REPLAY_MLP_FEWEST_STEPS: dict[str, Any] = {
 REPLAY_MLP_FEWEST_SECONDS: dict[str, Any] = {
     "n_envs": 64,
     "settings": {
-        "n_steps": 1,
-        "learning_rate": 3.0,
-        "max_grad_norm": 0.5,
-        "baseline": "none",
+        "n_steps": 2,
+        "learning_rate": 5.0,
+        "max_grad_norm": 0.3,
+        "baseline": "running_mean",
         "ent_coef": 0.0,
-        "event_replay": {"weight": 3.0, "n_replayed": 32},
+        "event_replay": {"weight": 0.5, "n_replayed": 8},
     },
-    "policy_kwargs": {"net_arch": [64, 64]},
+    "policy_kwargs": {"net_arch": [64]},
 }
-PPO_FOUND: dict[str, Any] = {
+PPO_FEWEST_STEPS: dict[str, Any] = {
+    "n_envs": 32,
+    "settings": {
+        "n_steps": 4,
+        "n_epochs": 4,
+        "learning_rate": 0.02,
+        "clip_range": 0.3,
+        "max_grad_norm": 2.0,
+        "ent_coef": 0.01,
+        "vf_coef": 0.5,
+        "normalize_advantage": True,
+        "batch_size": 64,
+    },
+    "policy_kwargs": {"net_arch": [256]},
+}
+PPO_FEWEST_SECONDS: dict[str, Any] = {
     "n_envs": 64,
     "settings": {
         "n_steps": 2,
@@ -195,7 +216,6 @@ PPO_FOUND: dict[str, Any] = {
     },
     "policy_kwargs": {"net_arch": [256]},
 }
-"""Best for steps and for CPU time alike."""
 PPO_USUAL: dict[str, Any] = {
     "n_envs": 64,
     "settings": {"n_steps": 8, "n_epochs": 4, "learning_rate": 0.0025, "batch_size": 128},
@@ -265,15 +285,16 @@ LEARNERS: tuple[Contestant, ...] = (
         "REINFORCE (ours) + MLP, event replay, found for CPU time", REINFORCE, REPLAY_MLP_FEWEST_SECONDS, is_ours=True
     ),
     _sb3_learner("REINFORCE (ours) + MLP, settings found", REINFORCE, OURS_WITH_MLP, is_ours=True),
-    _sb3_learner("SB3 PPO + MLP, settings found", SB3_PPO, PPO_FOUND),
-    _sb3_learner("SB3 PPO + MLP, settings found, DummyVecEnv", SB3_PPO, PPO_FOUND | {"vec_env": "dummy"}),
+    _sb3_learner("SB3 PPO + MLP, found for steps", SB3_PPO, PPO_FEWEST_STEPS),
+    _sb3_learner("SB3 PPO + MLP, found for CPU time", SB3_PPO, PPO_FEWEST_SECONDS),
+    _sb3_learner("SB3 PPO + MLP, found for CPU time, DummyVecEnv", SB3_PPO, PPO_FEWEST_SECONDS | {"vec_env": "dummy"}),
     _sb3_learner("SB3 PPO + MLP, usual settings", SB3_PPO, PPO_USUAL),
     _sb3_learner("SB3 PPO + MLP, its own defaults", SB3_PPO, {"n_envs": 1}, is_short=False),
     _sb3_learner("SB3 A2C + MLP, settings found", SB3_A2C, A2C_FOUND),
     _sb3_learner(
-        "sb3-contrib RecurrentPPO + LSTM, settings of PPO",
+        "sb3-contrib RecurrentPPO + LSTM, settings of PPO found for CPU time",
         "sb3_contrib:RecurrentPPO",
-        PPO_FOUND | {"policy": "MlpLstmPolicy"} | ONE_HOT,
+        PPO_FEWEST_SECONDS | {"policy": "MlpLstmPolicy"} | ONE_HOT,
         remark="the world asks for no memory: what having one costs",
     ),
     _sb3_learner(
@@ -283,7 +304,13 @@ LEARNERS: tuple[Contestant, ...] = (
         peer="sbx",
         remark="not searched for: compiling takes nearly all of its time",
     ),
-    _sb3_learner("SBX PPO + MLP, settings of PPO", "sbx:PPO", PPO_FOUND | ONE_HOT, peer="sbx", is_short=False),
+    _sb3_learner(
+        "SBX PPO + MLP, settings of SB3 PPO found for steps",
+        "sbx:PPO",
+        PPO_FEWEST_STEPS | ONE_HOT,
+        peer="sbx",
+        is_short=False,
+    ),
     Contestant("single-file PPO + MLP, found for steps", PROJECT, "single_file_learner", SINGLE_FILE_FEWEST_STEPS),
     Contestant("single-file PPO + MLP, found for CPU time", PROJECT, "single_file_learner", SINGLE_FILE_FEWEST_SECONDS),
     Contestant("single-file PPO + MLP, usual settings", PROJECT, "single_file_learner"),
@@ -298,7 +325,8 @@ LEARNERS_ELSEWHERE: tuple[Contestant, ...] = (
         is_ours=True,
     ),
     replace(OURS_BY_DEFAULT, is_short=False),
-    _sb3_learner("SB3 PPO + MLP, found for PatternEcho", SB3_PPO, PPO_FOUND),
+    _sb3_learner("SB3 PPO + MLP, found for PatternEcho, for steps", SB3_PPO, PPO_FEWEST_STEPS),
+    _sb3_learner("SB3 PPO + MLP, found for PatternEcho, for CPU time", SB3_PPO, PPO_FEWEST_SECONDS, is_short=False),
     Contestant(
         "single-file PPO + MLP, found for PatternEcho, for steps",
         PROJECT,
