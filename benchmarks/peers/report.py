@@ -23,7 +23,7 @@ STEPPING, LEARNING = "peers_environments", "peers_learning"
 PLOT = "peers.svg"
 VERSIONS = "peers_versions.json"
 SETTINGS = (
-    f"*Found*: the best of {TRIES} settings drawn at random, for the goal that is named or for both "
+    f"*Found*: the best of {TRIES} settings drawn at random, for the goal that is named "
     "(`python -m benchmarks.peers.tuning`). Each kind of learner had as many tries, and of ours there are four kinds: "
     "transformer or MLP, with event replay or without. *Usual*: CleanRL's values for many environments with ten times "
     "its learning rate."

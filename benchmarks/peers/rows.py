@@ -225,16 +225,29 @@ PPO_USUAL: dict[str, Any] = {
     "settings": {"n_steps": 8, "n_epochs": 4, "learning_rate": 0.0025, "batch_size": 128},
 }
 """CleanRL's values for many environments, with ten times its learning rate; those of the single file too."""
-A2C_FOUND: dict[str, Any] = {
-    "n_envs": 32,
+A2C_FEWEST_STEPS: dict[str, Any] = {
+    "n_envs": 4,
     "settings": {
         "n_steps": 2,
-        "learning_rate": 0.03,
-        "max_grad_norm": 0.5,
+        "learning_rate": 0.9,
+        "max_grad_norm": 0.3,
         "ent_coef": 0.0,
         "vf_coef": 0.1,
         "normalize_advantage": True,
         "use_rms_prop": False,
+    },
+    "policy_kwargs": {"net_arch": [64, 64], "optimizer_class": "torch.optim:SGD"},
+}
+A2C_FEWEST_SECONDS: dict[str, Any] = {
+    "n_envs": 16,
+    "settings": {
+        "n_steps": 4,
+        "learning_rate": 0.003,
+        "max_grad_norm": 10.0,
+        "ent_coef": 0.0,
+        "vf_coef": 0.1,
+        "normalize_advantage": True,
+        "use_rms_prop": True,
     },
     "policy_kwargs": {"net_arch": [64, 64]},
 }
@@ -295,7 +308,8 @@ LEARNERS: tuple[Contestant, ...] = (
     _sb3_learner("SB3 PPO + MLP, found for CPU time, DummyVecEnv", SB3_PPO, PPO_FEWEST_SECONDS | {"vec_env": "dummy"}),
     _sb3_learner("SB3 PPO + MLP, usual settings", SB3_PPO, PPO_USUAL),
     _sb3_learner("SB3 PPO + MLP, its own defaults", SB3_PPO, {"n_envs": 1}, is_short=False),
-    _sb3_learner("SB3 A2C + MLP, settings found", SB3_A2C, A2C_FOUND),
+    _sb3_learner("SB3 A2C + MLP, found for steps", SB3_A2C, A2C_FEWEST_STEPS),
+    _sb3_learner("SB3 A2C + MLP, found for CPU time", SB3_A2C, A2C_FEWEST_SECONDS),
     _sb3_learner(
         "sb3-contrib RecurrentPPO + LSTM, settings of PPO found for CPU time",
         "sb3_contrib:RecurrentPPO",
