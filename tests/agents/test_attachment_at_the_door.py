@@ -173,8 +173,11 @@ def test_a_buffer_whose_next_observations_are_others_is_refused(make_env: MakeEn
         with pytest.raises(ValueError, match=complaint):
             attach(model, [WorldModelLoss()])
         model.save_replay_buffer(tmp_path / "buffer")
+        good = attach(dqn(make_env()), [WorldModelLoss()])
+        own = good.replay_buffer
         with pytest.raises(ValueError, match=complaint):
-            attach(dqn(make_env()), [WorldModelLoss()]).load_replay_buffer(tmp_path / "buffer")
+            good.load_replay_buffer(tmp_path / "buffer")
+        assert good.replay_buffer is own
 
 
 def test_a_replay_buffer_without_next_observations_is_refused_before_heads_are_made(make_env: MakeEnv) -> None:

@@ -33,9 +33,14 @@ class AttachedOffPolicyAlgorithm(OffPolicyAlgorithm):
         _leave_out_unjudged(self)
 
     def load_replay_buffer(self, *args: Any, **kwargs: Any) -> None:
-        """As ever, if the losses can learn from what that buffer yields."""
+        """As ever, if the losses can learn from what that buffer yields; else the buffer stays."""
+        own = self.replay_buffer
         super().load_replay_buffer(*args, **kwargs)
-        _check_buffer(self)
+        try:
+            _check_buffer(self)
+        except ValueError:
+            self.replay_buffer = own
+            raise
         _leave_out_unjudged(self)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
