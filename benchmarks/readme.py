@@ -14,6 +14,7 @@ from benchmarks.peers.report import (
     NOT_SEARCHED,
     SETTINGS,
     STEPPING,
+    beside,
     best,
     legend,
     lessons_table,
@@ -81,7 +82,7 @@ def elsewhere(lessons: Sequence[Lesson]) -> list[str]:
         learners = of_course(lessons, course)
         if course is ECHO_COURSE or not learners:
             continue
-        parts += [f"{course.name}. {legend(course)}", lessons_table(learners)]
+        parts += [f"{course.name}, {beside(course)}:", lessons_table(learners)]
     return ["Worlds with more questions. " + NOT_SEARCHED, *parts] if parts else []
 
 

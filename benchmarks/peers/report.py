@@ -125,7 +125,7 @@ def elsewhere_section(lessons: Sequence[Lesson]) -> list[str]:
             f"### {course.name}",
             f"`{course.env_id}`"
             + (f" with `{json.dumps(dict(course.env_arguments))}`" if course.env_arguments else "")
-            + f". {legend(course)}",
+            + f", {beside(course)}.",
             lessons_table(learners),
             *losses_of(learners),
             best(learners),
@@ -142,6 +142,11 @@ def legend(course: Course) -> str:
         "with what it spent, and where most were not, > stands before the median. The last two columns say how many "
         f"times as much is needed as by `{course.reference}`; where that is less, **ours loses**."
     )
+
+
+def beside(course: Course) -> str:
+    """The same of another world, in short."""
+    return f"given up after {course.budget:,} steps, the last two columns beside `{course.reference}`"
 
 
 def best(lessons: Sequence[Lesson]) -> str:
