@@ -126,3 +126,21 @@ def test_a_capacity_or_a_group_below_one_is_refused() -> None:
         TransitionMemory(0)
     with pytest.raises(ValueError, match="group_size must be at least 1, not 0"):
         TransitionMemory(group_size=0)
+
+
+@pytest.mark.parametrize("capacity", [30, 60, 1_000])
+def test_a_batch_is_remembered_as_its_steps_one_by_one_would_be(capacity: int) -> None:
+    """With pairs that come many times in it, and where there is no room for all of them."""
+    rng = np.random.default_rng(0)
+    at_once, one_by_one = TransitionMemory(capacity, seed=0), TransitionMemory(capacity, seed=0)
+    for _ in range(5):
+        observations, actions, following = (rng.integers(n, size=(200, 1)) for n in (8, 8, 1_000))
+        at_once.add(observations, actions, following)
+        for step in zip(observations, actions, following, strict=True):
+            one_by_one.add(*(part[None] for part in step))
+    assert len(at_once) == min(capacity, 64)
+    first, second = (memory.state_dict() for memory in (at_once, one_by_one))
+    for name, rows in first["columns"].items():
+        np.testing.assert_array_equal(rows, second["columns"][name])
+    assert first["next_row"] == second["next_row"]
+    assert triples(at_once, 50) == triples(one_by_one, 50)
