@@ -44,8 +44,8 @@ PROGRAMS = {
     "checkpoints": "benchmarks.speed.checkpoints",
     "imports": "benchmarks.speed.imports",
 }
-ONLY_IN_FULL = ("top_levels", "world_model_skill", "cartpole", "learning_tests")
-"""Left out of the short form unless asked for by name: half a minute or more, for a single seed."""
+ONLY_IN_FULL = ("top_levels", "world_model_skill", "cartpole", "learning_tests", "training", "episode_log")
+"""Left out of the short form unless asked for by name: three quarters of a minute or more, for a single seed."""
 PEERS_PROGRAM = "peers"
 METHOD = (
     "Medians over the repeats. Times are CPU time of one process with one thread unless the last column says wall "
