@@ -360,17 +360,15 @@ LEARNERS_ELSEWHERE: tuple[Contestant, ...] = (
 )
 """Nobody's settings were searched for in these worlds."""
 IN_SHORT_FORM = (
-    OUR_LEARNER,
     OUR_REPLAY_LEARNER,
     f"{OUR_REPLAY_LEARNER}, found for CPU time",
     "SB3 PPO + MLP, found for CPU time",
-    "SB3 PPO + MLP, usual settings",
     "SBX PPO + MLP, usual settings",
     "single-file PPO + MLP, found for CPU time",
     "SB3 PPO + MLP, found for PatternEcho, for steps",
     "single-file PPO + MLP, found for PatternEcho, for CPU time",
 )
-"""Learners of the short form; starting a process for each of the others takes longer than what it learns."""
+"""Learners of the short form, beside each world's reference; the others take longer to start than to learn."""
 
 ECHO_COURSE = Course("PatternEcho", ECHO, LEARNERS, OUR_LEARNER, 10_000, full_seeds=20, short_seeds=3)
 COURSES = (
