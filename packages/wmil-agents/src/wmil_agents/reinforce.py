@@ -50,9 +50,8 @@ class REINFORCE(A2C):
     answer without a verdict cut off; with `gamma=0` a step's return is its reward, so only that answer itself is. An
     episode cut by an outer time limit counts as ended (with `baseline="learned"` its last value is added, as in A2C).
 
-    The defaults are what learns PatternEcho in the fewest steps with 8 environments, of what was tried without event
-    replay: plain SGD, because the size of the gradient says "a reward came" and Adam divides it out, a large step and a
-    tight clip of the gradient's norm.
+    The defaults were chosen on PatternEcho with 8 environments: plain SGD, because the size of the gradient says "a
+    reward came" and Adam divides it out, a large step and a tight clip of the gradient's norm.
 
     On a small finite observation space `TransformerPolicy` gets `distinct_observations=True` unless `policy_kwargs` say
     otherwise.
