@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.results_folder import RESULTS
+from benchmarks.results_folder import RESULTS, runs_of
 from benchmarks.table import read_csv
 
 REFERENCE = RESULTS / "2026-11-20-amd-epyc"
 """Figures of the machine of the bounds, an AMD EPYC of the fourth generation."""
 YARDSTICK = "CartPole-v1, native vector env"
 """Gymnasium's own code, of which nothing is ours."""
-PROGRAM = "environments.csv"
+PROGRAM = "environments"
 
 
-def pace(results: Path, processor: str, reference: Path = REFERENCE) -> str:
+def pace(results: Path, reference: Path = REFERENCE) -> str:
     """A sentence with the times that vector CartPole took, as multiples; empty where it was not measured."""
     times, at_first = yardsticks(results), yardsticks(reference)
     ratios = sorted(times[name] / at_first[name] for name in times.keys() & at_first.keys())
     if not ratios:
         return ""
+    processor = runs_of(results).get(PROGRAM, {}).get("processor", "an unknown machine")
     return (
         "Bounds in seconds were set on an AMD EPYC of the fourth generation, whose own figures are kept in "
         f"`benchmarks/results/{reference.name}`: beside it, Gymnasium's own vector CartPole takes {ratios[0]:.2g} to "
@@ -29,13 +30,6 @@ def pace(results: Path, processor: str, reference: Path = REFERENCE) -> str:
 
 def yardsticks(results: Path) -> dict[str, float]:
     """Microseconds of a call, by the figure's name."""
-    path = results / PROGRAM
+    path = results / f"{PROGRAM}.csv"
     figures = read_csv(path) if path.is_file() else []
     return {figure.name: figure.value for figure in figures if figure.name.startswith(YARDSTICK)}
-
-
-def processor(results: Path) -> str:
-    """What the page of these results says of it."""
-    begin = "- processor: "
-    lines = (results / "README.md").read_text(encoding="utf-8").splitlines()
-    return next((line.removeprefix(begin) for line in lines if line.startswith(begin)), "unknown")

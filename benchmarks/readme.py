@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.figure import Figure
-from benchmarks.pace import pace, processor
+from benchmarks.pace import pace
 from benchmarks.peers.comparison import Lesson, Rate, read_rows
 from benchmarks.peers.report import (
     LEARNING,
@@ -65,7 +65,7 @@ def section(results: Path) -> str:
             "Stepping environments at random, in million steps per CPU second of one thread:",
             stepping_table(rates),
             bounds(figures),
-            *filter(None, [pace(results, processor(results))]),
+            *filter(None, [pace(results)]),
         ]
     )
 

@@ -32,12 +32,12 @@ def note_run(folder: Path, program: str, *, short: bool) -> None:
     here = machine.description()
     told = {"form": "short" if short else "full", **{name: here[name] for name in ("date", "commit", "processor")}}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RUNS).write_text(json.dumps(_runs(folder) | {program: told}, indent=2) + "\n")
+    (folder / RUNS).write_text(json.dumps(runs_of(folder) | {program: told}, indent=2) + "\n")
 
 
 def runs_table(folder: Path, programs: Iterable[str]) -> str:
     """Markdown: a row for each program, also for those that were never measured there."""
-    known = _runs(folder)
+    known = runs_of(folder)
     columns = ("form", "date", "commit", "processor")
     rows = [("program", *columns)]
     for program in programs:
@@ -49,7 +49,8 @@ def runs_table(folder: Path, programs: Iterable[str]) -> str:
     return rows_as_markdown(rows)
 
 
-def _runs(folder: Path) -> dict[str, dict[str, str]]:
+def runs_of(folder: Path) -> dict[str, dict[str, str]]:
+    """What `note_run` noted there, by program."""
     path = folder / RUNS
     runs: dict[str, dict[str, str]] = json.loads(path.read_text()) if path.is_file() else {}
     return runs

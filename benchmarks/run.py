@@ -80,9 +80,8 @@ def main() -> int:
         figures += measured
     if PEERS_PROGRAM in programs and not compare_with_peers(folder, short=not chosen.full):
         failed.append(PEERS_PROGRAM)
-    beside = pace(folder, machine.description()["processor"])
     runs = runs_table(folder, [*PROGRAMS, PEERS_PROGRAM])
-    text = results_page(figures, failed, runs, chosen.only, chosen.full, (folder / PAGE).is_file(), beside)
+    text = results_page(figures, failed, runs, chosen.only, chosen.full, (folder / PAGE).is_file(), pace(folder))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(text)
     print(text)
@@ -145,14 +144,14 @@ def results_page(
     only: list[str] | None,
     full: bool,
     peers: bool,
-    machine_beside: str = "",
+    pace_here: str = "",
 ) -> str:
     """The page: what has a bound first, then what is there to compare with."""
     form = "full" if full else "short"
     words = ["./dev.sh", "bench", *(["--full"] if full else []), *(["--only", *only] if only else [])]
     command = f"Written by `{shlex.join(words)}` ({form} form)."
     beside = f"is in `{PAGE}`, beside this page" if peers else "needs `python -m benchmarks.peers install`"
-    remarks = [command, METHOD, *filter(None, [machine_beside]), f"The comparison with other libraries {beside}."]
+    remarks = [command, METHOD, *filter(None, [pace_here]), f"The comparison with other libraries {beside}."]
     if failed:
         remarks.append(f"**Not measured, because the program failed: {', '.join(failed)}.**")
     return page("Figures", remarks, machine.description(), figures, runs)

@@ -71,10 +71,12 @@ def test_a_slower_machine_is_told_beside_the_bounds(readme: Any, tmp_path: Path)
     write_csv = importlib.import_module("benchmarks.table").write_csv
     figure = importlib.import_module("benchmarks.figure").Figure
     for name, microseconds in (("reference", 40.0), ("slow", 100.0)):
-        write_csv(tmp_path / name / pace.PROGRAM, [figure(f"{pace.YARDSTICK}, 64 envs", microseconds, "us")])
-    told = pace.pace(tmp_path / "slow", "an old one", tmp_path / "reference")
+        write_csv(tmp_path / name / f"{pace.PROGRAM}.csv", [figure(f"{pace.YARDSTICK}, 64 envs", microseconds, "us")])
+    assert "(an unknown machine)" in pace.pace(tmp_path / "slow", tmp_path / "reference")
+    (tmp_path / "slow" / "runs.json").write_text('{"environments": {"processor": "an old one"}}')
+    told = pace.pace(tmp_path / "slow", tmp_path / "reference")
     assert "takes 2.5 to 2.5 times as long here (an old one)" in told
-    assert pace.pace(tmp_path, "another", tmp_path / "reference") == ""
+    assert pace.pace(tmp_path, tmp_path / "reference") == ""
 
 
 def test_a_readme_without_a_place_for_the_tables_is_refused(readme: Any) -> None:

@@ -92,7 +92,7 @@ class Course:
         return [
             replace(one, arguments={"id": self.env_id, **one.arguments, "env": self._env_arguments_of(one)})
             for one in self.learners
-            if not short or one.name in (self.reference, *IN_SHORT_FORM)
+            if one.is_short or not short
         ]
 
     def requests(self, short: bool) -> list[dict[str, int]]:
@@ -105,9 +105,13 @@ class Course:
 
 
 def _sb3_learner(name: str, algorithm: str, arguments: dict[str, Any], **kwargs: Any) -> Contestant:
-    peer = kwargs.pop("peer", PROJECT)
+    peer, is_short = kwargs.pop("peer", PROJECT), kwargs.pop("is_short", False)
     common = {"algorithm": algorithm, "policy": "MlpPolicy", "vec_env": "batch"}
-    return Contestant(name, peer, "sb3_learner", common | arguments, **kwargs)
+    return Contestant(name, peer, "sb3_learner", common | arguments, is_short=is_short, **kwargs)
+
+
+def _single_file(name: str, arguments: dict[str, Any], *, is_short: bool = False) -> Contestant:
+    return Contestant(name, PROJECT, "single_file_learner", arguments, is_short=is_short)
 
 
 REINFORCE, TRANSFORMER = "wmil_agents.reinforce:REINFORCE", {"policy": "TransformerPolicy"}
@@ -278,16 +282,24 @@ SINGLE_FILE_FEWEST_SECONDS: dict[str, Any] = {
     "n_layers": 1,
 }
 
-OURS_BY_DEFAULT = _sb3_learner(OUR_LEARNER, REINFORCE, TRANSFORMER | {"n_envs": 8}, is_ours=True)
+OURS_BY_DEFAULT = _sb3_learner(OUR_LEARNER, REINFORCE, TRANSFORMER | {"n_envs": 8}, is_ours=True, is_short=True)
 OURS_WITH_REPLAY = _sb3_learner(
-    OUR_REPLAY_LEARNER, REINFORCE, TRANSFORMER | {"n_envs": 8, "settings": {"event_replay": True}}, is_ours=True
+    OUR_REPLAY_LEARNER,
+    REINFORCE,
+    TRANSFORMER | {"n_envs": 8, "settings": {"event_replay": True}},
+    is_ours=True,
+    is_short=True,
 )
 LEARNERS: tuple[Contestant, ...] = (
     OURS_BY_DEFAULT,
     OURS_WITH_REPLAY,
     _sb3_learner(f"{OUR_REPLAY_LEARNER}, found for steps", REINFORCE, TRANSFORMER | REPLAY_FEWEST_STEPS, is_ours=True),
     _sb3_learner(
-        f"{OUR_REPLAY_LEARNER}, found for CPU time", REINFORCE, TRANSFORMER | REPLAY_FEWEST_SECONDS, is_ours=True
+        f"{OUR_REPLAY_LEARNER}, found for CPU time",
+        REINFORCE,
+        TRANSFORMER | REPLAY_FEWEST_SECONDS,
+        is_ours=True,
+        is_short=True,
     ),
     _sb3_learner(
         "REINFORCE + transformer (ours), found for steps", REINFORCE, TRANSFORMER | OURS_FEWEST_STEPS, is_ours=True
@@ -304,7 +316,7 @@ LEARNERS: tuple[Contestant, ...] = (
     _sb3_learner("REINFORCE (ours) + MLP, found for steps", REINFORCE, MLP_FEWEST_STEPS, is_ours=True),
     _sb3_learner("REINFORCE (ours) + MLP, found for CPU time", REINFORCE, MLP_FEWEST_SECONDS, is_ours=True),
     _sb3_learner("SB3 PPO + MLP, found for steps", SB3_PPO, PPO_FEWEST_STEPS),
-    _sb3_learner("SB3 PPO + MLP, found for CPU time", SB3_PPO, PPO_FEWEST_SECONDS),
+    _sb3_learner("SB3 PPO + MLP, found for CPU time", SB3_PPO, PPO_FEWEST_SECONDS, is_short=True),
     _sb3_learner("SB3 PPO + MLP, found for CPU time, DummyVecEnv", SB3_PPO, PPO_FEWEST_SECONDS | {"vec_env": "dummy"}),
     _sb3_learner("SB3 PPO + MLP, usual settings", SB3_PPO, PPO_USUAL),
     _sb3_learner("SB3 PPO + MLP, its own defaults", SB3_PPO, {"n_envs": 1}),
@@ -321,6 +333,7 @@ LEARNERS: tuple[Contestant, ...] = (
         "sbx:PPO",
         PPO_USUAL | ONE_HOT,
         peer="sbx",
+        is_short=True,
         remark="not searched for: compiling takes nearly all of its time",
     ),
     _sb3_learner(
@@ -329,9 +342,9 @@ LEARNERS: tuple[Contestant, ...] = (
         PPO_FEWEST_STEPS | ONE_HOT,
         peer="sbx",
     ),
-    Contestant("single-file PPO + MLP, found for steps", PROJECT, "single_file_learner", SINGLE_FILE_FEWEST_STEPS),
-    Contestant("single-file PPO + MLP, found for CPU time", PROJECT, "single_file_learner", SINGLE_FILE_FEWEST_SECONDS),
-    Contestant("single-file PPO + MLP, usual settings", PROJECT, "single_file_learner"),
+    _single_file("single-file PPO + MLP, found for steps", SINGLE_FILE_FEWEST_STEPS),
+    _single_file("single-file PPO + MLP, found for CPU time", SINGLE_FILE_FEWEST_SECONDS, is_short=True),
+    _single_file("single-file PPO + MLP, usual settings", {}),
 )
 """Settings called found are those of `python -m benchmarks.peers.tuning LEARNER`."""
 LEARNERS_ELSEWHERE: tuple[Contestant, ...] = (
@@ -342,33 +355,15 @@ LEARNERS_ELSEWHERE: tuple[Contestant, ...] = (
         TRANSFORMER | REPLAY_FEWEST_SECONDS,
         is_ours=True,
     ),
-    OURS_BY_DEFAULT,
-    _sb3_learner("SB3 PPO + MLP, found for PatternEcho, for steps", SB3_PPO, PPO_FEWEST_STEPS),
+    replace(OURS_BY_DEFAULT, is_short=False),
+    _sb3_learner("SB3 PPO + MLP, found for PatternEcho, for steps", SB3_PPO, PPO_FEWEST_STEPS, is_short=True),
     _sb3_learner("SB3 PPO + MLP, found for PatternEcho, for CPU time", SB3_PPO, PPO_FEWEST_SECONDS),
-    Contestant(
-        "single-file PPO + MLP, found for PatternEcho, for steps",
-        PROJECT,
-        "single_file_learner",
-        SINGLE_FILE_FEWEST_STEPS,
-    ),
-    Contestant(
-        "single-file PPO + MLP, found for PatternEcho, for CPU time",
-        PROJECT,
-        "single_file_learner",
-        SINGLE_FILE_FEWEST_SECONDS,
+    _single_file("single-file PPO + MLP, found for PatternEcho, for steps", SINGLE_FILE_FEWEST_STEPS),
+    _single_file(
+        "single-file PPO + MLP, found for PatternEcho, for CPU time", SINGLE_FILE_FEWEST_SECONDS, is_short=True
     ),
 )
 """Nobody's settings were searched for in these worlds."""
-IN_SHORT_FORM = (
-    OUR_REPLAY_LEARNER,
-    f"{OUR_REPLAY_LEARNER}, found for CPU time",
-    "SB3 PPO + MLP, found for CPU time",
-    "SBX PPO + MLP, usual settings",
-    "single-file PPO + MLP, found for CPU time",
-    "SB3 PPO + MLP, found for PatternEcho, for steps",
-    "single-file PPO + MLP, found for PatternEcho, for CPU time",
-)
-"""Learners of the short form, beside each world's reference; the others take longer to start than to learn."""
 
 ECHO_COURSE = Course("PatternEcho", ECHO, LEARNERS, OUR_LEARNER, 10_000, full_seeds=20, short_seeds=3)
 COURSES = (
