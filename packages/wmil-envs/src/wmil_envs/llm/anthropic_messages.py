@@ -33,16 +33,16 @@ class AnthropicMessages(SDKProvider):
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         settings = self.settings
         schema = self._sdk().transform_schema(dict(prompt.schema))
-        further: dict[str, Any] = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
-        if settings.temperature is not None:
-            further["temperature"] = settings.temperature
-        return {
+        request = {
             "model": settings.model,
             "max_tokens": settings.max_tokens,
             "system": prompt.system,
             "messages": [{"role": "user", "content": prompt.user}],
-            "extra_body": further,
+            "output_config": {"format": {"type": "json_schema", "schema": schema}},
         }
+        if settings.temperature is None:
+            return request
+        return {**request, "extra_body": {"temperature": settings.temperature}}
 
     def _read(self, reply: Mapping[str, Any]) -> tuple[str, Finish, int | None, int | None]:
         finish = _FINISH.get(reply.get("stop_reason"), "complete")
